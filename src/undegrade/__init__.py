@@ -1,0 +1,1 @@
+"""undegrade restores any picture."""

@@ -1,0 +1,29 @@
+"""The record that travels from the data to the objectives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Degraded pictures, the clean ones they were made of, and the name of what was done to them."""
+
+    degraded: Tensor  # (B, 3, H, W), RGB in [0, 1]
+    clean: Tensor  # (B, 3, H, W), RGB in [0, 1]
+    label: Tensor  # (B,), int64, index into the labels of the mixture
+
+    def to(self, device: str) -> Batch:
+        """The same batch on another device, pictures in channels-last memory order."""
+        import torch
+
+        def move(picture: Tensor) -> Tensor:
+            return picture.to(device, memory_format=torch.channels_last, non_blocking=True)
+
+        return replace(
+            self, degraded=move(self.degraded), clean=move(self.clean), label=self.label.to(device, non_blocking=True)
+        )

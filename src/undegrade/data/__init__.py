@@ -1,0 +1,1 @@
+"""Clean photographs, and training batches made from them."""

@@ -1,0 +1,104 @@
+"""Endless training batches: clean crops, each spoiled in one way of a catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from undegrade.batch import Batch
+from undegrade.data.folder import CleanFolder
+from undegrade.degradations import Degradation
+
+CLEAN = "clean"  # the label of pictures with which nothing is wrong
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixtureConfig:
+    """What the batches are made of."""
+
+    degradations: tuple[Degradation, ...]
+    crop: int = 96  # side of a patch, pixels
+    clean_class: bool = True  # unspoiled patches are a class of their own
+    seed: int = 0
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the logits."""
+        return (CLEAN,) * self.clean_class + tuple(d.label for d in self.degradations)
+
+
+class Mixture(IterableDataset[Batch]):
+    """Sample n is the same picture whoever asks, in whatever process: everything is drawn from (seed, n).
+
+    Each run of `len(labels)` samples holds every label once, in random order.
+
+    Args:
+        photos: the clean pictures.
+        config: the mixture.
+        batch: samples a batch.
+        first: the batch to begin with, for a run that is resumed.
+    """
+
+    def __init__(self, photos: CleanFolder, config: MixtureConfig, *, batch: int, first: int = 0) -> None:
+        self.photos, self.config, self.batch, self.first = photos, config, batch, first
+
+    def sample(self, number: int) -> tuple[Tensor, Tensor, int]:
+        """(degraded, clean, label) of the sample of that number; pictures (3, crop, crop) in [0, 1]."""
+        config, num_labels = self.config, len(self.config.labels)
+        block, place = divmod(number, num_labels)
+        order = np.random.default_rng((config.seed, 0, block)).permutation(num_labels)
+        label = int(order[place])
+        rng = np.random.default_rng((config.seed, 1, number))
+        clean = self._crop(rng)
+        index = label - config.clean_class
+        if index < 0:
+            return clean, clean, label
+        degradation = config.degradations[index]
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        return degradation.degrade(clean, generator, degradation.sample(generator)), clean, label
+
+    def _crop(self, rng: np.random.Generator) -> Tensor:
+        """A random patch (3, crop, crop) in [0, 1], flipped and turned at random; a large photo counts as one."""
+        photo = self.photos.load(int(rng.integers(len(self.photos))))
+        side = self.config.crop
+        _, height, width = photo.shape
+        if min(height, width) < side:
+            photo = np.pad(photo, ((0, 0), (0, max(0, side - height)), (0, max(0, side - width))), mode="symmetric")
+            _, height, width = photo.shape
+        top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+        patch = np.rot90(photo[:, top : top + side, left : left + side], int(rng.integers(4)), (1, 2))
+        if rng.integers(2):
+            patch = patch[:, :, ::-1]
+        return torch.from_numpy(np.ascontiguousarray(patch)).float() / 255
+
+    def make_batch(self, number: int) -> Batch:
+        """The batch of that number."""
+        samples = [self.sample(number * self.batch + i) for i in range(self.batch)]
+        degraded, clean, label = zip(*samples, strict=True)
+        return Batch(degraded=torch.stack(degraded), clean=torch.stack(clean), label=torch.tensor(label))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches without end; several worker processes share them out and the loader restores their order."""
+        worker = torch.utils.data.get_worker_info()
+        step, offset = (worker.num_workers, worker.id) if worker else (1, 0)
+        torch.set_num_threads(1)
+        number = self.first + offset
+        while True:
+            yield self.make_batch(number)
+            number += step
+
+
+def batches(dataset: Mixture, *, workers: int = 1) -> Iterator[Batch]:
+    """The data set's batches in order, made ahead by `workers` processes (0: by this one, when asked)."""
+    ahead = 8 if workers else None
+    # libvips does not survive a fork, so the workers are started afresh.
+    context = "spawn" if workers else None
+    loader = DataLoader(
+        dataset, batch_size=None, num_workers=workers, prefetch_factor=ahead, multiprocessing_context=context
+    )
+    return iter(loader)

@@ -1,0 +1,94 @@
+"""What every degradation promises: named severities in physical units, drawn apart from being applied."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from undegrade.errors import UndegradeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """What a severity field means: its unit, the values that make sense, and how it is spaced."""
+
+    text: str  # the unit in words, shown in tables and beside sliders
+    limits: tuple[float, float]  # the smallest and the largest value permitted
+    log: bool = False  # drawn uniformly in its logarithm
+    whole: bool = False  # only whole numbers
+    falling: bool = False  # a smaller value is a stronger degradation (JPEG quality)
+
+
+def severity(
+    low: float,
+    high: float,
+    text: str,
+    *,
+    limits: tuple[float, float],
+    log: bool = False,
+    whole: bool = False,
+    falling: bool = False,
+) -> Any:
+    """A dataclass field that holds the range from which one severity is drawn."""
+    unit = Unit(text=text, limits=limits, log=log, whole=whole, falling=falling)
+    return field(default=(low, high), metadata={"unit": unit})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Degradation:
+    """One way to spoil a picture. Subclasses are frozen dataclasses whose fields are made by `severity`.
+
+    `apply` of a subclass takes exactly those fields as keyword arguments, one number each.
+    """
+
+    label: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        """Refuse ranges that are reversed or outside the limits."""
+        for name, unit in self.units().items():
+            value = getattr(self, name)
+            low, high = unit.limits
+            if not (isinstance(value, tuple) and len(value) == 2 and low <= value[0] <= value[1] <= high):
+                raise UndegradeError(
+                    f"{self.label}: {name} is {value}; expected a number, or a range (low, high), "
+                    f"within {low:g} to {high:g} ({unit.text})"
+                )
+
+    @classmethod
+    def units(cls) -> dict[str, Unit]:
+        """The severity fields and what they mean, in the order in which they are drawn."""
+        return {f.name: f.metadata["unit"] for f in fields(cls) if "unit" in f.metadata}
+
+    def at(self, fraction: dict[str, float]) -> dict[str, float]:
+        """Severities at a fraction of each range: 0 is its low end, 1 its high end; a log field goes geometrically."""
+        values = {}
+        for name, unit in self.units().items():
+            low, high = getattr(self, name)
+            if unit.log:
+                value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * fraction[name])
+            else:
+                value = low + (high - low) * fraction[name]
+            values[name] = float(round(value)) if unit.whole else value
+        return values
+
+    def sample(self, rng: torch.Generator) -> dict[str, float]:
+        """Draw one severity a field; the dict replays the degradation together with the seed."""
+        return self.at({name: torch.rand((), generator=rng).item() for name in self.units()})
+
+    def degrade(self, clean: Tensor, rng: torch.Generator, severities: dict[str, float]) -> Tensor:
+        """`apply` with the severities as a dict: (..., 3, H, W) in [0, 1] -> same shape and range, input untouched."""
+        apply: Any = self.apply  # type: ignore[attr-defined]  # each subclass names its own severities
+        return apply(clean, rng, **severities)
+
+    def middle(self) -> dict[str, float]:
+        """The fixed mid severity at which tables are measured: the middle of each range."""
+        return self.at(dict.fromkeys(self.units(), 0.5))
+
+
+def uniform(rng: torch.Generator, low: float, high: float) -> float:
+    """One number from [low, high)."""
+    return low + (high - low) * torch.rand((), generator=rng).item()

@@ -1,0 +1,41 @@
+"""Haze that thickens with distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from undegrade.degradations.base import Degradation, severity, uniform
+from undegrade.degradations.convolution import smooth_field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Haze(Degradation):
+    """Koschmieder's law: y = x * t + A * (1 - t), t = exp(-density * depth).
+
+    The depth map is random and smooth, in [0.2, 1]: far at the top of the picture, with hills. The air light A is
+    nearly gray.
+    """
+
+    label = "haze"
+    density: tuple[float, float] = severity(0.3, 2.5, "optical depth at the farthest point", limits=(0, 10))
+    airlight: tuple[float, float] = severity(0.7, 1.0, "brightness of the haze, 0 to 1", limits=(0, 1))
+
+    def apply(self, clean: Tensor, rng: torch.Generator, *, density: float, airlight: float) -> Tensor:
+        """(..., 3, H, W) in [0, 1] -> same shape and range."""
+        depth = random_depth((*clean.shape[:-3], 1, *clean.shape[-2:]), rng)
+        transmission = torch.exp(-density * depth)
+        cast = 1 + 0.04 * (torch.rand((3, 1, 1), generator=rng) - 0.5)
+        return (clean * transmission + (airlight * cast).clamp(0, 1) * (1 - transmission)).clamp(0, 1)
+
+
+def random_depth(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+    """A plausible depth map (..., 1, H, W) in [0.2, 1]: a sloping ground plus hills of two sizes."""
+    height = shape[-2]
+    slope = torch.linspace(1, 0, height)[:, None] * uniform(rng, 0.2, 1)
+    hills = smooth_field(shape, rng, 2) + 0.4 * smooth_field(shape, rng, 6)
+    depth = slope + hills * uniform(rng, 0.2, 0.8)
+    low, high = depth.amin((-2, -1), keepdim=True), depth.amax((-2, -1), keepdim=True)
+    return 0.2 + 0.8 * (depth - low) / (high - low).clamp_min(1e-6)

@@ -1,0 +1,48 @@
+"""Degradations written as text: `noise(sigma=25)`, `rain(density=1..4, angle=-10..10)`, `mosaic`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+
+from undegrade.degradations.base import Degradation
+from undegrade.errors import UndegradeError
+
+
+def parse(text: str, catalogue: Mapping[str, type[Degradation]]) -> Degradation:
+    """Build the degradation that the text names; a field not named keeps the catalogue's range.
+
+    Raises:
+        UndegradeError: the text cannot be read, or names an unknown degradation or field, or a value out of range.
+    """
+    match = re.fullmatch(r"\s*([\w-]+)\s*(?:\((.*)\))?\s*", text)
+    if not match:
+        raise UndegradeError(f"cannot read degradation {text!r}; expected NAME or NAME(FIELD=VALUE, ...)")
+    name, arguments = match[1].replace("-", "_"), match[2] or ""
+    if name not in catalogue:
+        raise UndegradeError(f"unknown degradation {name!r}; {_nearest(name, list(catalogue))}")
+    kind = catalogue[name]
+    ranges: dict[str, tuple[float, float]] = {}
+    for part in filter(None, (p.strip() for p in arguments.split(","))):
+        field, equals, value = (p.strip() for p in part.partition("="))
+        if not equals or field not in kind.units():
+            known = ", ".join(kind.units()) or "none: it has no severity"
+            raise UndegradeError(f"{name}: unknown field {field!r}; its fields are {known}; write FIELD=VALUE")
+        ranges[field] = _range(value, f"{name}: {field}")
+    return kind(**ranges)
+
+
+def _range(value: str, where: str) -> tuple[float, float]:
+    try:
+        ends = [float(end) for end in value.split("..")]
+    except ValueError:
+        ends = []
+    if len(ends) not in (1, 2):
+        raise UndegradeError(f"{where} is {value!r}; expected a number, or a range LOW..HIGH")
+    return ends[0], ends[-1]
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"

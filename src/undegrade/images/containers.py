@@ -1,0 +1,112 @@
+"""What libvips leaves out of JPEG and PNG files: comments, IPTC, EXIF byte for byte.
+
+A JPEG file is a list of segments, a PNG file a list of chunks; both are read up to the pixels, and written by putting
+new ones in front of them.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+EXIF_MARK = b"Exif\0\0"
+PHOTOSHOP_MARK = b"Photoshop 3.0\0"
+LARGEST_SEGMENT = 65533  # bytes of one JPEG segment, beside its own length
+LARGEST_TEXT = 1 << 20  # bytes of one PNG comment; the rest is cut off
+IPTC_RESOURCE = 0x0404
+
+APP1, APP2, APP13, COMMENT = 0xE1, 0xE2, 0xED, 0xFE
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(marker, content) of each JPEG segment before the pixels; stops quietly where the file is damaged."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
+        yield marker, data[at + 4 : at + 2 + size]
+        at += 2 + size
+
+
+def insert_segments(jpeg: bytes, segments: list[tuple[int, bytes]]) -> bytes:
+    """The JPEG file with (marker, content) segments after its JFIF header; too large ones are left out."""
+    at = 2
+    if jpeg[2:4] == b"\xff\xe0":
+        at += 2 + int.from_bytes(jpeg[4:6])
+    added = b"".join(
+        bytes((0xFF, marker)) + struct.pack(">H", len(content) + 2) + content
+        for marker, content in segments
+        if len(content) <= LARGEST_SEGMENT
+    )
+    return jpeg[:at] + added + jpeg[at:]
+
+
+def iptc_of(photoshop: bytes) -> bytes | None:
+    """The IPTC records inside an APP13 segment's Photoshop resources, or None."""
+    at = len(PHOTOSHOP_MARK)
+    while photoshop[at : at + 4] == b"8BIM" and at + 12 <= len(photoshop):
+        (kind,) = struct.unpack_from(">H", photoshop, at + 4)
+        at += 6 + (photoshop[at + 6] + 2) // 2 * 2  # a counted name, padded to an even length
+        size = int.from_bytes(photoshop[at : at + 4])
+        if kind == IPTC_RESOURCE:
+            return photoshop[at + 4 : at + 4 + size] or None
+        at += 4 + (size + 1) // 2 * 2
+    return None
+
+
+def photoshop_of(iptc: bytes) -> bytes:
+    """IPTC records as the content of an APP13 segment."""
+    resource = struct.pack(">4sHHI", b"8BIM", IPTC_RESOURCE, 0, len(iptc))
+    return PHOTOSHOP_MARK + resource + iptc + b"\0" * (len(iptc) % 2)
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(name, content) of each PNG chunk; stops quietly where the file is damaged."""
+    at = 8
+    while at + 12 <= len(data):
+        size = int.from_bytes(data[at : at + 4])
+        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        at += 12 + size
+
+
+def insert_chunks(png: bytes, chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """The PNG file with (name, content) chunks right after its header."""
+    at = 8 + 12 + int.from_bytes(png[8:12])
+    added = b"".join(
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in chunks
+    )
+    return png[:at] + added + png[at:]
+
+
+def png_text(name: bytes, content: bytes) -> tuple[str, str] | None:
+    """(keyword, text) of a tEXt, zTXt or iTXt chunk; None for another chunk, or a damaged one."""
+    keyword, _, rest = content.partition(b"\0")
+    try:
+        if name == b"tEXt":
+            return keyword.decode("latin-1"), rest.decode("latin-1")
+        if name == b"zTXt":
+            return keyword.decode("latin-1"), _inflate(rest[1:]).decode("latin-1")
+        if name == b"iTXt":
+            text = rest[2:].split(b"\0", 2)[2]
+            return keyword.decode("latin-1"), (_inflate(text) if rest[0] else text).decode()
+    except (IndexError, UnicodeDecodeError, zlib.error):
+        return None
+    return None
+
+
+def _inflate(packed: bytes) -> bytes:
+    # Without a limit, a few kilobytes of text chunk could ask for gigabytes of memory.
+    return zlib.decompressobj().decompress(packed, LARGEST_TEXT)
+
+
+def png_text_chunk(keyword: str, text: str) -> tuple[bytes, bytes]:
+    """A comment as a PNG chunk: tEXt where Latin-1 can say it, iTXt (UTF-8) otherwise."""
+    key = keyword.encode("latin-1", "replace")[:79] or b"Comment"
+    try:
+        return b"tEXt", key + b"\0" + text.encode("latin-1")
+    except UnicodeEncodeError:
+        return b"iTXt", key + b"\0\0\0\0\0" + text.encode()

@@ -1,0 +1,281 @@
+"""Picture files: read them, write them, find them in a folder."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undegrade.errors import UndegradeError
+from undegrade.images import exif
+from undegrade.images.metadata import attach, complete, kept_by_vips, lost, read_metadata
+from undegrade.images.picture import Metadata, Picture, from_unit, gray_of, to_unit
+from undegrade.images.vips import vips
+
+# What is written, by the end of the file's name. GIF is read (one still picture), but holds too few colours to write.
+SUFFIXES = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WebP",
+    ".avif": "AVIF",
+}
+LOADERS = {
+    "PNG": "pngload_buffer",
+    "JPEG": "jpegload_buffer",
+    "TIFF": "tiffload_buffer",
+    "WebP": "webpload_buffer",
+    "AVIF": "heifload_buffer",
+    "GIF": "gifload_buffer",
+}
+# How each format is written: as close to lossless as it goes at a sensible size, chroma never halved where it can be.
+SAVERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "PNG": ("pngsave_buffer", {}),
+    "JPEG": ("jpegsave_buffer", {"Q": 95, "subsample_mode": "off", "optimize_coding": True}),
+    "TIFF": ("tiffsave_buffer", {"compression": "deflate", "predictor": "horizontal"}),
+    "WebP": ("webpsave_buffer", {"Q": 95, "smart_subsample": True, "exact": True}),
+    "AVIF": ("heifsave_buffer", {"compression": "av1", "Q": 95, "subsample_mode": "off", "effort": 3}),
+}
+DEPTHS = {"PNG": (8, 16), "JPEG": (8,), "TIFF": (8, 16, 32), "WebP": (8,), "AVIF": (8, 16)}
+SAMPLES: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
+BITS = {"uchar": 8, "ushort": 16, "float": 32, "double": 32}  # by libvips' name of the sample format
+AVIF_STEP = 16  # AVIF's deepest samples have 12 bits; libvips carries them in the upper 12 of 16
+
+# First bytes of what people hand over by mistake, and what to do about each.
+REFUSED = {
+    b"%PDF": "a PDF document; export the page as .png first",
+    b"<svg": "an SVG drawing, which has no pixels; export it as .png first",
+    b"<?xml": "an SVG or XML file, which has no pixels; export it as .png first",
+    b"8BPS": "a Photoshop document; export it as .tif or .png first",
+    b"BM": "a BMP file; save it as .png first",
+    b"\xff\x0a": "a JPEG XL file; convert it to .png or .avif first",
+    b"\0\0\0\x0cJXL ": "a JPEG XL file; convert it to .png or .avif first",
+    b"\0\0\0\x0cjP  ": "a JPEG 2000 file; convert it to .png or .tif first",
+}
+
+
+def read_picture(path: str | Path) -> Picture:
+    """The picture in a PNG, JPEG, TIFF, WebP, AVIF or still GIF file, upright and in its own colour space.
+
+    CMYK becomes sRGB through the file's profile, and a note says so. 10 and 12-bit AVIF counts as 16 bits. Floats must
+    lie in [0, 1] and are taken as display values, not as linear light.
+
+    Raises:
+        UndegradeError: the file is missing, empty, unreadable, cut short, no picture, or holds several.
+    """
+    path = Path(path)
+    data = _read_bytes(path)
+    form = _format_of(path, data)
+    try:
+        image = getattr(vips().Image, LOADERS[form])(data, fail_on="error")
+        _refuse_several(path, image, data, form)
+        image, notes = _upright_rgb(path, image)
+        samples = image.numpy().reshape(image.height, image.width, image.bands)
+    except vips().Error as error:
+        raise UndegradeError(f"{path}: {_reason(data, form, error)}") from None
+    metadata, metadata_notes = read_metadata(image, data, form)
+    values = _unit_values(path, samples, image, form)
+    num_colours = 1 if image.bands < 3 else 3
+    return Picture(
+        pixels=np.repeat(values[:1], 3, axis=0) if num_colours == 1 else values[:3],
+        alpha=values[num_colours:] if image.bands > num_colours else None,
+        bits=BITS[image.format],
+        gray=num_colours == 1,
+        profile=bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None,
+        metadata=metadata,
+        notes=notes + metadata_notes,
+    )
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UndegradeError(f"{path}: no such file; check the name") from None
+    except IsADirectoryError:
+        raise UndegradeError(f"{path}: a folder; expected a picture file") from None
+    except PermissionError:
+        raise UndegradeError(f"{path}: no permission to read it; change its access rights, or copy it") from None
+    except OSError as error:
+        raise UndegradeError(f"{path}: cannot be read ({error.strerror}); check the disk") from None
+    if not data:
+        raise UndegradeError(f"{path}: the file is empty (0 bytes); copy it again from its source")
+    return data
+
+
+def _format_of(path: Path, data: bytes) -> str:
+    """The format by the first bytes, because names lie."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "TIFF"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":
+        return "AVIF"
+    if data.startswith(b"GIF8"):
+        return "GIF"
+    start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+    for mark, what in REFUSED.items():
+        if start.startswith(mark) or data.startswith(mark):
+            raise UndegradeError(f"{path}: {what}")
+    raise UndegradeError(f"{path}: not a picture; expected one of {', '.join(LOADERS)}")
+
+
+def _refuse_several(path: Path, image: Any, data: bytes, form: str) -> None:
+    num_pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    animated = (form == "PNG" and b"acTL" in data[: data.find(b"IDAT")]) or data[4:12] == b"ftypavis"
+    if num_pages > 1 or animated:
+        pages = "an animation" if animated else f"{num_pages} pages or frames"
+        raise UndegradeError(
+            f"{path}: holds {pages}; files with several pictures are not supported yet, save the one you want alone"
+        )
+
+
+def _reason(data: bytes, form: str, error: Exception) -> str:
+    """What is wrong with a file that libvips refuses, in one line."""
+    if form == "AVIF" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis"):
+        return "an HEIC file, whose codec (HEVC) is not included; convert it to .jpg, .png or .avif first"
+    if data[4:12] == b"ftypavis":
+        return "holds an animation; files with several pictures are not supported yet, save the one you want alone"
+    detail = " ".join(getattr(error, "detail", str(error)).split("\n")[0].split())
+    return f"the {form} file is cut short or damaged; copy it again from its source ({detail or 'unreadable header'})"
+
+
+def _upright_rgb(path: Path, image: Any) -> tuple[Any, tuple[str, ...]]:
+    """The image turned as its Orientation says, with gray or RGB samples of a depth this room knows."""
+    notes: tuple[str, ...] = ()
+    if image.format not in BITS or image.coding != "none":
+        raise UndegradeError(f"{path}: samples are {image.format}; expected 8 or 16 bits unsigned, or floats")
+    if image.format == "double":
+        notes = ("64-bit floats were rounded to 32 bits.",)
+    if image.interpretation == "cmyk":
+        depth = 16 if image.format == "ushort" else 8
+        image = image.icc_transform(
+            "srgb", embedded=True, input_profile="cmyk", intent="relative", black_point_compensation=True, depth=depth
+        )
+        notes = ("CMYK was converted to sRGB; the file is written as RGB.",)
+    if image.interpretation in ("lab", "labs", "labq", "xyz"):
+        raise UndegradeError(f"{path}: colours are {image.interpretation.upper()}; convert the file to RGB first")
+    if image.bands > 4:
+        raise UndegradeError(f"{path}: {image.bands} channels; expected gray or RGB, with or without transparency")
+    return image.autorot(), notes
+
+
+def _unit_values(path: Path, samples: NDArray[Any], image: Any, form: str) -> NDArray[np.float32]:
+    """(H, W, C) samples -> (C, H, W) in [0, 1]."""
+    samples = np.moveaxis(samples, 2, 0)
+    if form == "AVIF" and image.format == "ushort":
+        step = 1 << (16 - image.get("bits-per-sample"))
+        return np.divide(np.ascontiguousarray(samples), 65536 - step, dtype=np.float32)
+    values = to_unit(np.ascontiguousarray(samples))
+    if samples.dtype.kind == "f" and not (values.min() >= 0 and values.max() <= 1):
+        raise UndegradeError(
+            f"{path}: floats from {values.min():g} to {values.max():g}; expected values in [0, 1], scale them first"
+        )
+    return values
+
+
+def write_picture(picture: Picture, path: str | Path) -> tuple[str, ...]:
+    """Writes the picture in the format its name ends with, in one step: the file is whole or absent.
+
+    Returns:
+        What the format could not keep, one sentence each.
+
+    Raises:
+        UndegradeError: unknown ending, no such folder, no permission, or a size the format cannot hold.
+    """
+    path = Path(path)
+    form = SUFFIXES.get(path.suffix.lower())
+    if form is None:
+        raise UndegradeError(f"{path}: unknown ending {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UndegradeError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if path.is_dir():
+        raise UndegradeError(f"{path}: a folder of this name stands in the way; choose another name")
+    height, width = picture.pixels.shape[1:]
+    metadata = _sized(picture.metadata, width, height)
+    picture = replace(picture, metadata=metadata)
+    try:
+        image, notes = _to_vips(picture, form)
+        saver, options = SAVERS[form]
+        if form == "AVIF":
+            options = options | {"bitdepth": 12 if image.format == "ushort" else 8}
+        if form == "TIFF" and image.format == "float":
+            options = options | {"predictor": "float"}
+        encoded = getattr(image, saver)(keep=kept_by_vips(metadata, form), **options)
+        encoded = complete(encoded, metadata, form)
+        notes += lost(encoded, picture, form)
+    except vips().Error as error:
+        detail = " ".join(error.detail.split())
+        raise UndegradeError(f"{path}: {width} x {height} pixels cannot be written as {form} ({detail})") from None
+    _replace_file(path, encoded)
+    return tuple(notes)
+
+
+def _sized(metadata: Metadata, width: int, height: int) -> Metadata:
+    """The metadata with the picture's size in its EXIF block."""
+    return replace(metadata, exif=exif.upright(metadata.exif, width, height) if metadata.exif else None)
+
+
+def _to_vips(picture: Picture, form: str) -> tuple[Any, list[str]]:
+    """The picture as a pyvips image with the depth and channels that the format holds, and notes on what it lost."""
+    notes = []
+    bits = max((depth for depth in DEPTHS[form] if depth <= picture.bits), default=8)
+    if bits < picture.bits or (form == "AVIF" and bits == 16):
+        held = 12 if form == "AVIF" and bits == 16 else bits
+        notes.append(f"{form} holds {held} bits: the {picture.bits}-bit samples were rounded.")
+    pixels, alpha = picture.pixels, picture.alpha
+    if alpha is not None and form == "JPEG":
+        notes.append("JPEG holds no transparency: the picture was laid over white.")
+        opaque = alpha.clip(0, 1)
+        pixels, alpha = pixels * opaque + (1 - opaque), None
+    gray = picture.gray and form not in ("WebP", "AVIF")
+    if picture.gray and not gray:
+        notes.append(f"{form} is written in colour: the gray picture became RGB.")
+    planes = [gray_of(pixels) if gray else pixels] + ([] if alpha is None else [alpha])
+    values = np.concatenate(planes)
+    if form == "AVIF" and bits == 16:
+        samples = np.rint(from_unit(values, np.float32) * 4095).astype(np.uint16) * AVIF_STEP
+    else:
+        samples = from_unit(values, SAMPLES[bits])
+    samples = np.ascontiguousarray(np.moveaxis(samples, 0, 2))
+    image = vips().Image.new_from_array(samples)
+    names = {(8, True): "b-w", (8, False): "srgb", (16, True): "grey16", (16, False): "rgb16", (32, True): "b-w"}
+    image = image.copy(interpretation=names.get((bits, gray), "scrgb"))
+    return attach(image, picture, form), notes
+
+
+def _replace_file(path: Path, encoded: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        partial.write_bytes(encoded)
+        os.replace(partial, path)
+    except OSError as error:
+        raise UndegradeError(f"{path}: cannot be written ({error.strerror}); check the folder and the disk") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def find_pictures(folder: str | Path) -> list[Path]:
+    """The picture files of a folder (not of the folders in it), sorted by name.
+
+    Raises:
+        UndegradeError: there is no such folder, or no picture in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UndegradeError(f"{folder}: no such folder; expected one with pictures")
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
+    if not paths:
+        raise UndegradeError(f"{folder}: no pictures in this folder; expected files ending in {', '.join(SUFFIXES)}")
+    return paths

@@ -1,0 +1,181 @@
+"""Everything in a file beside its pixels: read from it, put into it again, and what could not be kept."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from undegrade.images import containers, exif
+from undegrade.images.picture import Metadata, Picture
+from undegrade.images.vips import vips
+
+XMP_KEYWORD = "XML:com.adobe.xmp"  # the PNG text chunk that is no comment but the XMP packet
+MILLIMETRES_PER_INCH = 25.4
+# What a file gets that named no resolution: the usual 72 dots per inch. libvips would write its own unit, 1 per mm.
+UNKNOWN_RESOLUTION = 72 / MILLIMETRES_PER_INCH
+
+
+def read_metadata(image: Any, data: bytes, form: str) -> tuple[Metadata, tuple[str, ...]]:
+    """The metadata of a file, made to describe upright pixels, and notes on what is left out.
+
+    Args:
+        image: the file as an upright pyvips image.
+        data: the file's bytes.
+        form: its format, a value of `SUFFIXES` or "GIF".
+    """
+    notes: list[str] = []
+    block, iptc, comments = _field(image, "exif-data"), None, ()
+    if form == "TIFF":
+        block, iptc = _read_tiff(data, notes)
+    elif form == "JPEG":
+        iptc, comments = _read_jpeg(data, notes)
+    elif form == "PNG":
+        comments = _read_png(data, notes)
+    if block is not None:
+        block = exif.upright(block.removeprefix(containers.EXIF_MARK), image.width, image.height)
+        if block is None:
+            notes.append("The EXIF block is damaged and is left out.")
+    xmp = _field(image, "xmp-data")
+    if _names_resolution(image, data, form):
+        resolution: tuple[float, float] | None = (image.xres, image.yres)
+    else:
+        resolution = exif.resolution_of(block) if block else None
+    upright_xmp = None if xmp is None else _upright_xmp(xmp)
+    return Metadata(exif=block, xmp=upright_xmp, iptc=iptc, comments=comments, resolution=resolution), tuple(notes)
+
+
+def _field(image: Any, name: str) -> bytes | None:
+    return bytes(image.get(name)) if image.get_typeof(name) else None
+
+
+def _names_resolution(image: Any, data: bytes, form: str) -> bool:
+    """Whether the file says how large a pixel is; libvips answers 1 per mm or 72 per inch where it does not."""
+    if form == "PNG":
+        return any(name == b"pHYs" and content[8:9] == b"\1" for name, content in containers.png_chunks(data))
+    return form in ("JPEG", "TIFF") and bool(image.get_typeof("resolution-unit"))
+
+
+def _read_tiff(data: bytes, notes: list[str]) -> tuple[bytes | None, bytes | None]:
+    if data[2:4] in (b"+\0", b"\0+"):
+        notes.append("EXIF and IPTC of a BigTIFF file are not read.")
+    block, directory = exif.from_tiff(data)
+    if exif.PHOTOSHOP in directory or exif.LAYERS in directory:
+        notes.append("Photoshop's layers, paths and other resources are not kept.")
+    return block, directory[exif.IPTC].value if exif.IPTC in directory else None
+
+
+def _read_jpeg(data: bytes, notes: list[str]) -> tuple[bytes | None, tuple[tuple[str, str], ...]]:
+    iptc, comments = None, []
+    for marker, content in containers.jpeg_segments(data):
+        if marker == containers.APP13 and content.startswith(containers.PHOTOSHOP_MARK):
+            iptc = iptc or containers.iptc_of(content)
+        elif marker == containers.APP2 and content.startswith(b"MPF\0"):
+            notes.append("Further pictures in the file (a preview, a depth map or an HDR gain map) are not kept.")
+        elif marker == containers.COMMENT:
+            comments.append(("Comment", content.rstrip(b"\0").decode("utf-8", "replace")))
+    return iptc, tuple(comments)
+
+
+def _read_png(data: bytes, notes: list[str]) -> tuple[tuple[str, str], ...]:
+    comments, names = [], {}
+    for name, content in containers.png_chunks(data):
+        names[name] = content
+        comment = containers.png_text(name, content)
+        if comment and comment[0] != XMP_KEYWORD:
+            comments.append(comment)
+    standard_gamma = names.get(b"gAMA", (45455).to_bytes(4)) == (45455).to_bytes(4)
+    if b"cICP" in names or (not standard_gamma and not names.keys() & {b"iCCP", b"sRGB"}):
+        notes.append("The PNG colour chunks gAMA, cHRM and cICP are not kept; only an ICC profile is.")
+    return tuple(comments)
+
+
+def _upright_xmp(xmp: bytes) -> bytes:
+    # As an attribute, or as an element; some viewers believe this orientation rather than EXIF's.
+    return re.sub(rb"(tiff:Orientation(?:\s*=\s*[\"']|>)\s*)[2-8]", rb"\g<1>1", xmp)
+
+
+def attach(image: Any, picture: Picture, form: str) -> Any:
+    """The pyvips image with the picture's profile, resolution and XMP, and a place for EXIF in WebP and AVIF."""
+    blob = vips().GValue.blob_type
+    metadata = picture.metadata
+    across, down = metadata.resolution or (UNKNOWN_RESOLUTION, UNKNOWN_RESOLUTION)
+    image = image.copy(xres=across, yres=down)
+    if picture.profile is not None and _fits(picture.profile, image):
+        image.set_type(blob, "icc-profile-data", picture.profile)
+    if metadata.xmp is not None:
+        image.set_type(blob, "xmp-data", metadata.xmp)
+    if metadata.exif is not None and form in ("WebP", "AVIF"):
+        image.set_type(blob, "exif-data", containers.EXIF_MARK + exif.placeholder(len(metadata.exif)))
+    return image
+
+
+def _fits(profile: bytes, image: Any) -> bool:
+    """Whether the profile, gray or colour, is for as many channels as the image has."""
+    return (profile[16:20] == b"GRAY") == (image.bands < 3)
+
+
+def kept_by_vips(metadata: Metadata, form: str) -> str:
+    """Which metadata libvips may write; it would make up an EXIF block where the picture has none."""
+    return "icc|xmp|exif" if metadata.exif and form in ("WebP", "AVIF") else "icc|xmp"
+
+
+def complete(encoded: bytes, metadata: Metadata, form: str) -> bytes:
+    """The encoded file with what libvips did not write: EXIF byte for byte, IPTC, comments."""
+    if form == "PNG":
+        chunks = [(b"eXIf", metadata.exif)] if metadata.exif else []
+        return containers.insert_chunks(encoded, chunks + [containers.png_text_chunk(*c) for c in metadata.comments])
+    if form == "JPEG":
+        segments = [(containers.APP1, containers.EXIF_MARK + metadata.exif)] if metadata.exif else []
+        if metadata.iptc:
+            segments.append((containers.APP13, containers.photoshop_of(metadata.iptc)))
+        comments = [(containers.COMMENT, text.encode()) for key, text in metadata.comments if key == "Comment"]
+        return containers.insert_segments(encoded, segments + comments)
+    if form == "TIFF":
+        return exif.into_tiff(encoded, metadata.exif, metadata.iptc) if metadata.exif or metadata.iptc else encoded
+    if metadata.exif:
+        held = _field(vips().Image.new_from_buffer(encoded, ""), "exif-data") or b""
+        held = held.removeprefix(containers.EXIF_MARK)
+        if len(held) >= len(metadata.exif) and encoded.count(held) == 1:
+            return encoded.replace(held, metadata.exif.ljust(len(held), b"\0"))
+    return encoded
+
+
+def lost(encoded: bytes, picture: Picture, form: str) -> list[str]:
+    """What the picture has and the encoded file has not, one sentence each; found by reading the file back."""
+    image = vips().Image.new_from_buffer(encoded, "")
+    held, _ = read_metadata(image, encoded, form)
+    metadata = picture.metadata
+    notes = []
+    if picture.profile is not None and _field(image, "icc-profile-data") != picture.profile:
+        notes.append(f"The ICC profile does not fit into this {form} file: colours may look different.")
+    if metadata.exif is not None and not _same_exif(held.exif, metadata.exif):
+        notes.append(f"{form} cannot keep all of the EXIF block.")
+    if metadata.xmp is not None and held.xmp != metadata.xmp:
+        notes.append(f"{form} cannot keep this XMP packet ({len(metadata.xmp)} bytes).")
+    if metadata.iptc is not None and held.iptc != metadata.iptc:
+        notes.append(f"{form} cannot keep the IPTC records.")
+    missing = [key for key, text in metadata.comments if (key, text) not in held.comments]
+    if missing:
+        notes.append(f"{form} cannot keep the comments {', '.join(missing)}.")
+    if metadata.resolution is not None and held.resolution is None:
+        notes.append(f"{form} cannot keep the resolution.")
+    return notes
+
+
+def _same_exif(held: bytes | None, wanted: bytes) -> bool:
+    if held is None:
+        return False
+    if held.rstrip(b"\0") == wanted.rstrip(b"\0"):
+        return True
+    # In a TIFF file the same tags stand in another order, byte order and place.
+    tags, wanted_tags = exif.read_block(held), exif.read_block(wanted)
+    if tags is None or wanted_tags is None:
+        return False
+    described = {tag: entry for tag, entry in wanted_tags.items() if tag in exif.DESCRIPTIVE}
+    return _paths(described) <= _paths(tags)
+
+
+def _paths(directory: exif.Directory) -> set[tuple[int, ...]]:
+    """Every tag with the tags that lead to it."""
+    below = {(tag, *path) for tag, entry in directory.items() for path in _paths(entry.directory or {})}
+    return below | {(tag,) for tag in directory}

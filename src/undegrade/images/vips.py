@@ -1,0 +1,34 @@
+"""The one door to libvips: imported on first use, set up once."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from undegrade.errors import UndegradeError
+
+
+def vips() -> Any:
+    """The `pyvips` module, imported here so that `import undegrade` stays light.
+
+    Raises:
+        UndegradeError: this process was forked from one that had used libvips, whose threads do not survive a fork:
+            the first operation would wait for ever.
+    """
+    module, owner = _load()
+    if owner != os.getpid():
+        raise UndegradeError(
+            "a forked worker process cannot use libvips after its parent has: start workers with the multiprocessing "
+            "context 'forkserver' or 'spawn'"
+        )
+    return module
+
+
+@cache
+def _load() -> tuple[Any, int]:
+    import pyvips
+
+    # The cache would answer from memory after a file on disk has changed, and would keep big pictures alive.
+    pyvips.cache_set_max(0)
+    return pyvips, os.getpid()

@@ -1,0 +1,115 @@
+"""Checkpoints: safetensors plus what is needed to build the model again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from undegrade.errors import UndegradeError
+from undegrade.networks import NETWORKS
+from undegrade.networks.classifier import DegradationClassifier
+from undegrade.networks.universal import UniversalRestorer
+
+VERSION = 1  # of the layout of the header
+
+
+def digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 in hex over names, kinds, shapes and bytes of the tensors, in the order of their names."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def save_checkpoint(
+    model: UniversalRestorer, path: Path, *, recipe: dict[str, Any] | None = None, half: bool = True
+) -> None:
+    """Write the model to `path` (.safetensors), whole or not at all.
+
+    Args:
+        model: on any device.
+        path: replaced when the new file is complete.
+        recipe: how the model was trained, as JSON-like data.
+        half: store float16, half the size; the weights lose less than what bf16 training keeps.
+    """
+    kind = torch.float16 if half else torch.float32
+    tensors = {k: v.detach().cpu().to(kind).contiguous() for k, v in model.state_dict().items()}
+    name = next(n for n, c in NETWORKS.items() if type(model.network) is c)
+    header = {
+        "version": VERSION,
+        "network": name,
+        "config": asdict(model.network.config),
+        "classifier": asdict(model.classifier.config),
+        "labels": model.labels,
+        "recipe": recipe,
+        "sha256": digest(tensors),
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, temporary, metadata={"undegrade": json.dumps(header)})
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The checkpoint's description, without its weights.
+
+    Raises:
+        UndegradeError: the file is missing, is no checkpoint of undegrade, or is of a newer version.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("undegrade")
+    except (OSError, SafetensorError) as error:
+        raise UndegradeError(f"{path}: not a readable checkpoint ({error}); expected a .safetensors file") from None
+    if text is None:
+        raise UndegradeError(f"{path}: has no undegrade header; expected a checkpoint written by undegrade train")
+    header: dict[str, Any] = json.loads(text)
+    if header.get("version") != VERSION:
+        raise UndegradeError(
+            f"{path}: header version {header.get('version')}; this undegrade reads {VERSION}; update undegrade"
+        )
+    return header
+
+
+def load_checkpoint(path: Path) -> UniversalRestorer:
+    """Build the model that `path` describes and fill in its weights, as float32, in evaluation mode.
+
+    Raises:
+        UndegradeError: the file cannot be read, its weights do not have the recorded hash, or they do not fit the
+            recorded configuration.
+    """
+    header = read_header(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no mapping, keys() is its API
+    if digest(tensors) != header["sha256"]:
+        raise UndegradeError(f"{path}: the weights do not match their recorded sha256; the file is damaged, get it anew")
+    if header["network"] not in NETWORKS:
+        raise UndegradeError(f"{path}: network {header['network']!r} is unknown; known are {', '.join(NETWORKS)}")
+    kind = NETWORKS[header["network"]]
+    try:
+        config = kind.Config(**tuples(header["config"]))  # type: ignore[attr-defined]
+        head = DegradationClassifier.Config(**header["classifier"])
+        model = UniversalRestorer(kind(config), head, tuple(header["labels"]))
+        model.load_state_dict({k: v.float() for k, v in tensors.items()})
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UndegradeError(f"{path}: the weights do not fit the recorded configuration ({reason})") from None
+    return model.eval()
+
+
+def tuples(config: dict[str, Any]) -> dict[str, Any]:
+    """The dataclass fields back from JSON, where tuples became lists."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}

@@ -1,0 +1,157 @@
+"""NAFNet: a U-shaped restorer without activation functions.
+
+Paper: "Simple Baselines for Image Restoration", ECCV 2022; with the local statistics of "Improving Image Restoration
+by Revisiting Global Information Aggregation" (TLC), ECCV 2022. Written from a description in prose and checked against
+the published network's outputs; the state-dict names are the published ones. `unshuffle` and `zero_output` are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from undegrade.networks.base import RestorationNetwork
+from undegrade.networks.blocks import ChannelLayerNorm
+
+
+class LocalMean(nn.Module):
+    """Mean over the whole map, or over a box around each pixel (TLC).
+
+    Args:
+        kernel: side of the box in pixels of this map; 0 means the whole map.
+    """
+
+    def __init__(self, kernel: int = 0) -> None:
+        super().__init__()
+        self.kernel = kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, 1, 1), or (B, C, H, W) where the box is smaller than the map."""
+        height, width = x.shape[-2:]
+        if not self.kernel or (self.kernel >= height and self.kernel >= width):
+            return x.mean((2, 3), keepdim=True)
+        k1, k2 = min(height, self.kernel), min(width, self.kernel)
+        # The integral image with a border of zeros gives each valid box from four corners; sums need float32.
+        total = F.pad(x.float().cumsum(3).cumsum(2), (1, 0, 1, 0))
+        box = total[..., k1:, k2:] - total[..., :-k1, k2:] - total[..., k1:, :-k2] + total[..., :-k1, :-k2]
+        down, right = height - box.shape[2], width - box.shape[3]
+        edges = (right // 2, (right + 1) // 2, down // 2, (down + 1) // 2)
+        return F.pad(box / (k1 * k2), edges, mode="replicate").to(x.dtype)
+
+
+def simple_gate(x: Tensor) -> Tensor:
+    """(B, 2C, H, W) -> (B, C, H, W): one half of the channels times the other."""
+    left, right = x.chunk(2, dim=1)
+    return left * right
+
+
+class NAFBlock(nn.Module):
+    """Two residual branches: a gated depthwise convolution with channel attention, then a gated 1x1 network.
+
+    y = x + beta * conv3(u * sca(u)), u = gate(conv2(conv1(norm1(x)))); z = y + gamma * conv5(gate(conv4(norm2(y)))).
+    """
+
+    def __init__(self, channels: int, eps: float, kernel: int) -> None:
+        super().__init__()
+        c = channels
+        self.norm1, self.norm2 = ChannelLayerNorm(c, eps), ChannelLayerNorm(c, eps)
+        self.conv1 = nn.Conv2d(c, 2 * c, 1)
+        self.conv2 = nn.Conv2d(2 * c, 2 * c, 3, padding=1, groups=2 * c)
+        self.sca = nn.Sequential(LocalMean(kernel), nn.Conv2d(c, c, 1))
+        self.conv3 = nn.Conv2d(c, c, 1)
+        self.conv4 = nn.Conv2d(c, 2 * c, 1)
+        self.conv5 = nn.Conv2d(c, c, 1)
+        self.beta = nn.Parameter(torch.zeros(1, c, 1, 1))
+        self.gamma = nn.Parameter(torch.zeros(1, c, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> same shape."""
+        u = simple_gate(self.conv2(self.conv1(self.norm1(x))))
+        y = x + self.beta * self.conv3(u * self.sca(u))
+        return y + self.gamma * self.conv5(simple_gate(self.conv4(self.norm2(y))))
+
+
+class NAFNet(RestorationNetwork):
+    """The nonlinear-activation-free U-Net; `features` are the outputs of the decoder stages, deepest first."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        """The paper's GoPro network of width 64 by default (67.9 M parameters)."""
+
+        width: int = 64  # channels of the finest level
+        encoder: tuple[int, ...] = (1, 1, 1, 28)  # blocks of each encoder stage, finest first
+        middle: int = 1  # blocks at the coarsest level
+        decoder: tuple[int, ...] = (1, 1, 1, 1)  # blocks of each decoder stage, deepest first
+        unshuffle: int = 1  # the picture is folded by this factor before the first convolution; 1 = the paper
+        norm_eps: float = 1e-6  # of the layer norms; MaskDCPT's copy has 1e-5
+        local_size: int = 0  # TLC: side in pixels of the training crops; 0 = means over the whole picture
+        zero_output: bool = False  # start as the identity: the last convolution is initialised to zero
+
+        def __post_init__(self) -> None:
+            """Refuse what cannot be built."""
+            for name in ("width", "unshuffle"):
+                if getattr(self, name) < 1:
+                    raise ValueError(f"NAFNet.Config.{name} is {getattr(self, name)}; it must be at least 1")
+            if not self.encoder or len(self.encoder) != len(self.decoder):
+                raise ValueError(
+                    f"NAFNet.Config.decoder has {len(self.decoder)} stages; it must have as many as encoder "
+                    f"({len(self.encoder)}), at least 1"
+                )
+            if self.local_size and self.local_size < self.unshuffle << len(self.encoder):
+                raise ValueError(
+                    f"NAFNet.Config.local_size is {self.local_size}; it must be 0 or at least "
+                    f"{self.unshuffle << len(self.encoder)} (one pixel of the coarsest level)"
+                )
+
+    def __init__(self, config: Config) -> None:
+        width, levels = config.width, len(config.encoder)
+        super().__init__(
+            config,
+            size_multiple=config.unshuffle << levels,
+            feature_channels=tuple(width << level for level in reversed(range(levels))),
+            global_statistics=not config.local_size,
+        )
+        self.intro = nn.Conv2d(3 * config.unshuffle**2, width, 3, padding=1)
+        self.ending = nn.Conv2d(width, 3 * config.unshuffle**2, 3, padding=1)
+        if config.zero_output:
+            nn.init.zeros_(self.ending.weight)
+            nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
+        self.encoders = nn.ModuleList(self._stage(level, n) for level, n in enumerate(config.encoder))
+        self.downs = nn.ModuleList(nn.Conv2d(width << i, width << (i + 1), 2, stride=2) for i in range(levels))
+        self.middle_blks = self._stage(levels, config.middle)
+        self.ups = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width << i, width << (i + 1), 1, bias=False), nn.PixelShuffle(2))
+            for i in range(levels, 0, -1)
+        )
+        self.decoders = nn.ModuleList(
+            self._stage(level, n) for level, n in zip(reversed(range(levels)), config.decoder, strict=True)
+        )
+
+    def _stage(self, level: int, num_blocks: int) -> nn.Sequential:
+        config: NAFNet.Config = self.config
+        # TLC's box is half as large again as the training crop, scaled to this level.
+        side = config.local_size // config.unshuffle
+        kernel = (side >> level) * int(1.5 * side) // side if side else 0
+        return nn.Sequential(*(NAFBlock(config.width << level, config.norm_eps, kernel) for _ in range(num_blocks)))
+
+    def features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) -> one (B, width * 2**l, H / (unshuffle * 2**l), ...) a level, deepest (largest l) first."""
+        x = self.intro(F.pixel_unshuffle(image, self.config.unshuffle))
+        skips = []
+        for encoder, down in zip(self.encoders, self.downs, strict=True):
+            x = encoder(x)
+            skips.append(x)
+            x = down(x)
+        x = self.middle_blks(x)
+        features = []
+        for up, decoder, skip in zip(self.ups, self.decoders, reversed(skips), strict=True):
+            x = decoder(up(x) + skip)
+            features.append(x)
+        return tuple(features)
+
+    def reconstruct(self, image: Tensor, features: tuple[Tensor, ...]) -> Tensor:
+        """image + the residual drawn from the finest feature; (B, 3, H, W)."""
+        return image + F.pixel_shuffle(self.ending(features[-1]), self.config.unshuffle)

@@ -1,0 +1,71 @@
+"""Draw the clean picture from the degraded one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from undegrade.batch import Batch
+from undegrade.networks import UniversalRestorer
+from undegrade.objectives.focal import focal_loss
+
+LOSSES = ("l1", "psnr")
+
+
+def l1_loss(picture: Tensor, clean: Tensor) -> Tensor:
+    """mean |picture - clean|, over everything."""
+    return (picture - clean).abs().mean()
+
+
+def psnr_loss(picture: Tensor, clean: Tensor, floor: float = 1e-5) -> Tensor:
+    """10 * log10(mse + floor), averaged over the pictures: minus the PSNR, which weighs easy and hard pictures alike.
+
+    `floor` keeps pictures that are nearly perfect (above 50 dB) from taking over.
+    """
+    mse = (picture - clean).square().mean((1, 2, 3))
+    return (10 / math.log(10)) * torch.log(mse + floor).mean()
+
+
+class Restoration(nn.Module):
+    """loss = distance(model(degraded), clean) + naming_weight * focal(classifier(features), label).
+
+    The second term keeps the classifier of the pre-training alive, so that the restored model still names what it sees.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        """L1 alone by default, as DCPT fine-tunes."""
+
+        loss: str = "l1"  # "l1", or "psnr": minus the PSNR of each picture, in dB
+        naming_weight: float = 0.0  # of the classification; 0 leaves the classifier out
+        focal_gamma: float = 2.0
+
+        def __post_init__(self) -> None:
+            """Refuse an unknown loss and a negative weight."""
+            if self.loss not in LOSSES:
+                raise ValueError(f"Restoration.Config.loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
+            if self.naming_weight < 0:
+                raise ValueError(f"Restoration.Config.naming_weight is {self.naming_weight}; it must be at least 0")
+
+    def __init__(self, config: Config, model: UniversalRestorer) -> None:
+        super().__init__()
+        self.config, self.model = config, model
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
+        features = self.model.network.features(batch.degraded)
+        picture = self.model.network.reconstruct(batch.degraded, features).float()
+        distance = (l1_loss if self.config.loss == "l1" else psnr_loss)(picture, batch.clean)
+        with torch.no_grad():
+            gain = psnr_loss(batch.degraded, batch.clean) - psnr_loss(picture, batch.clean)
+        scalars = {"loss": distance, "distance": distance.detach(), "gain_db": gain}
+        if self.config.naming_weight:
+            logits = self.model.classifier(features).float()
+            naming = focal_loss(logits, batch.label, self.config.focal_gamma)
+            scalars["loss"] = distance + self.config.naming_weight * naming
+            scalars["naming"] = naming.detach()
+            scalars["accuracy"] = (logits.argmax(1) == batch.label).float().mean()
+        return scalars

@@ -1,0 +1,40 @@
+"""The small universal restorer that undegrade ships."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from undegrade.data.mixture import MixtureConfig
+from undegrade.degradations import DEGRADATIONS
+from undegrade.networks import DegradationClassifier, NAFNet
+from undegrade.objectives import DegradationClassification, Restoration
+from undegrade.training.recipe import Recipe, Stage
+
+
+def universal_small() -> Recipe:
+    """NAFNet of width 32 on a folded picture, ten degradations: name them, then remove them."""
+    return Recipe(
+        name="universal-small",
+        network=NAFNet.Config(
+            width=32, encoder=(1, 2, 4), middle=4, decoder=(1, 1, 2), unshuffle=2, zero_output=True
+        ),
+        classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48),
+        mixture=MixtureConfig(degradations=tuple(kind() for kind in DEGRADATIONS.values()), crop=96),
+        stages=(
+            Stage(objective=DegradationClassification.Config(), steps=2_000, lr=1e-3),
+            Stage(objective=Restoration.Config(loss="psnr", naming_weight=1.0), steps=18_000, lr=1e-3, ema=0.999),
+        ),
+    )
+
+
+def universal_small_debug() -> Recipe:
+    """The same path in seconds; what the end-to-end test runs."""
+    recipe = universal_small()
+    return replace(
+        recipe,
+        name="universal-small-debug",
+        network=replace(recipe.network, width=8, encoder=(1, 1, 1), middle=1, decoder=(1, 1, 1)),
+        classifier=replace(recipe.classifier, max_channels=8),
+        mixture=replace(recipe.mixture, crop=32),
+        stages=tuple(replace(s, steps=3, batch=4, warmup=1, bf16=False) for s in recipe.stages),
+    )

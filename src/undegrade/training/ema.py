@@ -1,0 +1,28 @@
+"""A slowly moving average of the weights."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from undegrade.training.loop import Step
+
+
+class Ema:
+    """average = decay * average + (1 - decay) * weights after each step; a hook of `fit`.
+
+    The decay starts small, min(decay, (1 + n) / (10 + n)) after n steps, so that the first weights are soon forgotten.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.average = copy.deepcopy(model).eval().requires_grad_(False)
+        self.model, self.decay = model, decay
+
+    @torch.no_grad()
+    def __call__(self, step: Step) -> None:
+        """Move the average."""
+        decay = min(self.decay, (1 + step.number) / (10 + step.number))
+        average, weights = list(self.average.parameters()), [p.detach() for p in self.model.parameters()]
+        torch._foreach_lerp_(average, weights, 1 - decay)

@@ -1,0 +1,126 @@
+"""A recipe: everything that one training run is made of, as frozen data."""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from undegrade.data.mixture import MixtureConfig
+from undegrade.degradations import DEGRADATIONS
+from undegrade.errors import UndegradeError
+from undegrade.networks import NETWORKS, DegradationClassifier
+from undegrade.objectives import OBJECTIVES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stretch of training with one objective."""
+
+    objective: Any  # the Config of a member of OBJECTIVES
+    steps: int
+    batch: int = 16
+    lr: float = 1e-3  # peak rate of AdamW
+    lr_floor: float = 1e-3  # the last rate, as a share of the peak
+    warmup: int = 100  # steps
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip: float = 0.0  # largest norm of the gradient; 0 leaves it
+    ema: float = 0.0  # decay of the averaged weights that are kept at the end; 0 keeps the last ones
+    bf16: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        for name, low in (("steps", 1), ("batch", 1), ("lr", 0), ("warmup", 0), ("clip", 0), ("ema", 0)):
+            if getattr(self, name) < low:
+                raise ValueError(f"Stage.{name} is {getattr(self, name)}; it must be at least {low}")
+        if self.ema >= 1:
+            raise ValueError(f"Stage.ema is {self.ema}; it must be below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Networks, data and stages of one run. Build it in a function of `recipes/`."""
+
+    name: str
+    network: Any  # the Config of a member of NETWORKS
+    classifier: DegradationClassifier.Config
+    mixture: MixtureConfig
+    stages: tuple[Stage, ...]
+    holdout: int = 20  # every n-th photo is held out for validation
+    seed: int = 0  # of the initial weights
+
+
+def _kinds() -> dict[str, type]:
+    """Every dataclass that may stand in a recipe, by the name that it has in JSON."""
+    configs = {**NETWORKS, **OBJECTIVES}
+    return {
+        "recipe": Recipe,
+        "stage": Stage,
+        "mixture": MixtureConfig,
+        "classifier": DegradationClassifier.Config,
+        **{name: kind.Config for name, kind in configs.items()},  # type: ignore[attr-defined]
+        **DEGRADATIONS,
+    }
+
+
+def to_json(value: Any) -> Any:
+    """A recipe, or a part of one, as JSON-like data; each dataclass carries its "kind"."""
+    if is_dataclass(value):
+        kind = next(name for name, cls in _kinds().items() if type(value) is cls)
+        return {"kind": kind, **{f.name: to_json(getattr(value, f.name)) for f in fields(value)}}
+    return [to_json(v) for v in value] if isinstance(value, tuple) else value
+
+
+def from_json(data: Any) -> Any:
+    """The inverse of `to_json`."""
+    if isinstance(data, dict):
+        values = {key: from_json(value) for key, value in data.items() if key != "kind"}
+        return _kinds()[data["kind"]](**values)
+    return tuple(from_json(v) for v in data) if isinstance(data, list) else data
+
+
+def override(recipe: Recipe, setting: str) -> Recipe:
+    """The recipe with one field changed, written as in `stages.0.steps=100`.
+
+    Raises:
+        UndegradeError: the setting cannot be read, names no field, or its value has another type or range.
+    """
+    path, equals, text = setting.partition("=")
+    if not equals:
+        raise UndegradeError(f"--set {setting}: expected KEY=VALUE, such as stages.0.steps=100")
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    try:
+        changed: Recipe = _replaced(recipe, path.split("."), value, setting)
+    except ValueError as error:
+        raise UndegradeError(f"--set {setting}: {error}") from None
+    return changed
+
+
+def _replaced(node: Any, path: list[str], value: Any, setting: str) -> Any:
+    key, rest = path[0], path[1:]
+    if isinstance(node, tuple) and key.isdigit() and int(key) < len(node):
+        i = int(key)
+        return (*node[:i], _replaced(node[i], rest, value, setting) if rest else value, *node[i + 1 :])
+    known = [f.name for f in fields(node)] if is_dataclass(node) else [str(i) for i in range(len(node))]
+    if key not in known:
+        raise UndegradeError(f"--set {setting}: no field {key!r}; known here are {', '.join(known)}")
+    old = getattr(node, key)
+    if rest:
+        if not (is_dataclass(old) or isinstance(old, tuple)):
+            raise UndegradeError(f"--set {setting}: {key!r} is a value and has no field {rest[0]!r}")
+        return replace(node, **{key: _replaced(old, rest, value, setting)})
+    if isinstance(old, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(old):
+        raise UndegradeError(f"--set {setting}: expected a {type(old).__name__}, like {old!r}")
+    return replace(node, **{key: value})
+
+
+def dumps(recipe: Recipe) -> str:
+    """The recipe as JSON text."""
+    return json.dumps(to_json(recipe), indent=2)
