@@ -1,6 +1,26 @@
-"""Files <-> pictures in memory, with everything that has to be kept."""
+"""Files <-> pictures in memory, with everything that has to be kept.
 
-from undegrade.images.files import find_pictures, read_picture, write_picture
+Pixels are (3, H, W) float32 RGB in [0, 1] here and beyond. libvips is imported by the first function that needs it.
+"""
+
+from undegrade.images.arrays import from_object
+from undegrade.images.files import SUFFIXES, find_pictures, read_picture, write_picture
 from undegrade.images.jpeg import jpeg_roundtrip
+from undegrade.images.padding import crop_to, pad_to_multiple
+from undegrade.images.picture import Metadata, Picture, with_pixels
+from undegrade.images.sheet import before_after_sheet
 
-__all__ = ["find_pictures", "jpeg_roundtrip", "read_picture", "write_picture"]
+__all__ = [
+    "SUFFIXES",
+    "Metadata",
+    "Picture",
+    "before_after_sheet",
+    "crop_to",
+    "find_pictures",
+    "from_object",
+    "jpeg_roundtrip",
+    "pad_to_multiple",
+    "read_picture",
+    "with_pixels",
+    "write_picture",
+]

@@ -44,8 +44,8 @@ def from_object(image: object) -> tuple[Picture, Callable[[Picture], object]]:
 
     Args:
         image: a path (what comes back is an (H, W, 3) uint8, uint16 or float32 array, by the file's depth), a Pillow
-            image (same mode, except that palettes and CMYK come back as RGB and bilevel as gray), or an array of shape
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8, uint16 or float in [0, 1], RGB (same shape and type).
+            image (same mode and `info`, not turned; palettes and CMYK come back as RGB, bilevel as gray), or an array
+            of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), RGB, uint8, uint16 or float in [0, 1] (same type).
 
     Raises:
         UndegradeError: another type, shape, kind of number, or range of values.

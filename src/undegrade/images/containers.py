@@ -1,4 +1,4 @@
-"""What libvips leaves out of JPEG and PNG files: comments, IPTC, EXIF byte for byte.
+"""What libvips leaves out of JPEG and PNG files, or changes: EXIF, XMP, IPTC, comments.
 
 A JPEG file is a list of segments, a PNG file a list of chunks; both are read up to the pixels, and written by putting
 new ones in front of them.
@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 
 EXIF_MARK = b"Exif\0\0"
+XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
 PHOTOSHOP_MARK = b"Photoshop 3.0\0"
 LARGEST_SEGMENT = 65533  # bytes of one JPEG segment, beside its own length
 LARGEST_TEXT = 1 << 20  # bytes of one PNG comment; the rest is cut off

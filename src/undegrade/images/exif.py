@@ -53,7 +53,7 @@ def _order(block: bytes) -> str:
     return order
 
 
-def _places(block: bytes, at: int, order: str) -> tuple[dict[int, tuple[int, int, int]], int]:
+def _places(block: bytes | bytearray, at: int, order: str) -> tuple[dict[int, tuple[int, int, int]], int]:
     """({tag: (type, count, where the value stands)}, where the link to the next stands) of the directory at `at`."""
     (num_entries,) = struct.unpack_from(order + "H", block, at)
     places = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +51,6 @@ AVIF_STEP = 16  # AVIF's deepest samples have 12 bits; libvips carries them in t
 REFUSED = {
     b"%PDF": "a PDF document; export the page as .png first",
     b"<svg": "an SVG drawing, which has no pixels; export it as .png first",
-    b"<?xml": "an SVG or XML file, which has no pixels; export it as .png first",
     b"8BPS": "a Photoshop document; export it as .tif or .png first",
     b"BM": "a BMP file; save it as .png first",
     b"\xff\x0a": "a JPEG XL file; convert it to .png or .avif first",
@@ -124,9 +122,8 @@ def _format_of(path: Path, data: bytes) -> str:
         return "AVIF"
     if data.startswith(b"GIF8"):
         return "GIF"
-    start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     for mark, what in REFUSED.items():
-        if start.startswith(mark) or data.startswith(mark):
+        if data.startswith(mark) or (mark == b"<svg" and mark in data[:1000]):
             raise UndegradeError(f"{path}: {what}")
     raise UndegradeError(f"{path}: not a picture; expected one of {', '.join(LOADERS)}")
 
@@ -256,10 +253,10 @@ def _to_vips(picture: Picture, form: str) -> tuple[Any, list[str]]:
 
 
 def _replace_file(path: Path, encoded: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+    partial = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         partial.write_bytes(encoded)
-        os.replace(partial, path)
+        partial.replace(path)
     except OSError as error:
         raise UndegradeError(f"{path}: cannot be written ({error.strerror}); check the folder and the disk") from None
     finally:

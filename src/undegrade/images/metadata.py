@@ -24,7 +24,8 @@ def read_metadata(image: Any, data: bytes, form: str) -> tuple[Metadata, tuple[s
         form: its format, a value of `SUFFIXES` or "GIF".
     """
     notes: list[str] = []
-    block, iptc, comments = _field(image, "exif-data"), None, ()
+    block, iptc = _field(image, "exif-data"), None
+    comments: tuple[tuple[str, str], ...] = ()
     if form == "TIFF":
         block, iptc = _read_tiff(data, notes)
     elif form == "JPEG":
@@ -35,7 +36,7 @@ def read_metadata(image: Any, data: bytes, form: str) -> tuple[Metadata, tuple[s
         block = exif.upright(block.removeprefix(containers.EXIF_MARK), image.width, image.height)
         if block is None:
             notes.append("The EXIF block is damaged and is left out.")
-    xmp = _field(image, "xmp-data")
+    xmp = _field(image, "xmp-data") or None
     if _names_resolution(image, data, form):
         resolution: tuple[float, float] | None = (image.xres, image.yres)
     else:
@@ -95,14 +96,18 @@ def _upright_xmp(xmp: bytes) -> bytes:
 
 
 def attach(image: Any, picture: Picture, form: str) -> Any:
-    """The pyvips image with the picture's profile, resolution and XMP, and a place for EXIF in WebP and AVIF."""
+    """The pyvips image with what libvips can be trusted to write; `complete` adds the rest.
+
+    That is the profile and the resolution, and in TIFF, WebP and AVIF the XMP packet. (Its XMP in PNG is compressed,
+    which the XMP specification forbids, and in JPEG it costs the resolution.) WebP and AVIF get a place for EXIF.
+    """
     blob = vips().GValue.blob_type
     metadata = picture.metadata
     across, down = metadata.resolution or (UNKNOWN_RESOLUTION, UNKNOWN_RESOLUTION)
     image = image.copy(xres=across, yres=down)
     if picture.profile is not None and _fits(picture.profile, image):
         image.set_type(blob, "icc-profile-data", picture.profile)
-    if metadata.xmp is not None:
+    if metadata.xmp is not None and form not in ("PNG", "JPEG"):
         image.set_type(blob, "xmp-data", metadata.xmp)
     if metadata.exif is not None and form in ("WebP", "AVIF"):
         image.set_type(blob, "exif-data", containers.EXIF_MARK + exif.placeholder(len(metadata.exif)))
@@ -120,16 +125,11 @@ def kept_by_vips(metadata: Metadata, form: str) -> str:
 
 
 def complete(encoded: bytes, metadata: Metadata, form: str) -> bytes:
-    """The encoded file with what libvips did not write: EXIF byte for byte, IPTC, comments."""
+    """The encoded file with what libvips did not write: EXIF byte for byte, XMP, IPTC, comments."""
     if form == "PNG":
-        chunks = [(b"eXIf", metadata.exif)] if metadata.exif else []
-        return containers.insert_chunks(encoded, chunks + [containers.png_text_chunk(*c) for c in metadata.comments])
+        return containers.insert_chunks(encoded, _png_chunks(metadata))
     if form == "JPEG":
-        segments = [(containers.APP1, containers.EXIF_MARK + metadata.exif)] if metadata.exif else []
-        if metadata.iptc:
-            segments.append((containers.APP13, containers.photoshop_of(metadata.iptc)))
-        comments = [(containers.COMMENT, text.encode()) for key, text in metadata.comments if key == "Comment"]
-        return containers.insert_segments(encoded, segments + comments)
+        return containers.insert_segments(encoded, _jpeg_segments(metadata))
     if form == "TIFF":
         return exif.into_tiff(encoded, metadata.exif, metadata.iptc) if metadata.exif or metadata.iptc else encoded
     if metadata.exif:
@@ -138,6 +138,22 @@ def complete(encoded: bytes, metadata: Metadata, form: str) -> bytes:
         if len(held) >= len(metadata.exif) and encoded.count(held) == 1:
             return encoded.replace(held, metadata.exif.ljust(len(held), b"\0"))
     return encoded
+
+
+def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
+    chunks = [(b"eXIf", metadata.exif)] if metadata.exif else []
+    if metadata.xmp:
+        chunks.append((b"iTXt", XMP_KEYWORD.encode() + bytes(5) + metadata.xmp))
+    return chunks + [containers.png_text_chunk(*comment) for comment in metadata.comments]
+
+
+def _jpeg_segments(metadata: Metadata) -> list[tuple[int, bytes]]:
+    segments = [(containers.APP1, containers.EXIF_MARK + metadata.exif)] if metadata.exif else []
+    if metadata.xmp:
+        segments.append((containers.APP1, containers.XMP_MARK + metadata.xmp))
+    if metadata.iptc:
+        segments.append((containers.APP13, containers.photoshop_of(metadata.iptc)))
+    return segments + [(containers.COMMENT, text.encode()) for key, text in metadata.comments if key == "Comment"]
 
 
 def lost(encoded: bytes, picture: Picture, form: str) -> list[str]:

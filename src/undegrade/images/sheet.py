@@ -43,19 +43,18 @@ def before_after_sheet(rows: Sequence[Pair], path: str | Path, *, cell: int = 38
     if cell < 16 or pairs_across < 1:
         raise UndegradeError(f"cell: {cell}, pairs_across: {pairs_across}; expected at least 16 and 1")
     pairs = [(label, _fit(before, cell), _fit(after, cell)) for label, before, after in rows]
-    column = max(image.shape[1] for _, *images in pairs for image in images)
+    column = max(before.shape[1] + SEAM + after.shape[1] for _, before, after in pairs)
     across = min(pairs_across, len(pairs))
     lines = [pairs[i : i + across] for i in range(0, len(pairs), across)]
     heights = [max(image.shape[0] for _, *images in line for image in images) for line in lines]
     text_height = LINE + LINE_GAP
-    width = 2 * MARGIN + across * (2 * column + SEAM) + (across - 1) * PAIR_GAP
+    width = 2 * MARGIN + across * column + (across - 1) * PAIR_GAP
     height = 2 * MARGIN + sum(heights) + len(lines) * text_height + (len(lines) - 1) * PAIR_GAP
     sheet = np.full((height, width, 3), BACKGROUND, np.uint8)
     top = MARGIN
     for line, line_height in zip(lines, heights, strict=True):
-        for place, (label, before, after) in enumerate(line):
-            left = MARGIN + place * (2 * column + SEAM + PAIR_GAP)
-            _draw_pair(sheet, (label, before, after), left, top, column)
+        for place, pair in enumerate(line):
+            _draw_pair(sheet, pair, MARGIN + place * (column + PAIR_GAP), top)
         top += text_height + line_height + PAIR_GAP
     write_picture(Picture(pixels=to_unit(np.ascontiguousarray(np.moveaxis(sheet, 2, 0)))), path)
 
@@ -73,17 +72,16 @@ def _fit(pixels: NDArray[np.float32], cell: int) -> NDArray[np.uint8]:
     return fitted
 
 
-def _draw_pair(sheet: NDArray[np.uint8], pair: tuple[str, Any, Any], left: int, top: int, column: int) -> None:
-    """Before and after meet at the seam in the middle; the label stands at the left, the captions at the seam."""
+def _draw_pair(sheet: NDArray[np.uint8], pair: tuple[str, Any, Any], left: int, top: int) -> None:
+    """One pair with its top left corner there: the label at the left, the captions where before and after meet."""
     label, before, after = pair
-    seam = left + column
-    picture_left = seam - before.shape[1]
-    caption = _text("before", CAPTION_FONT)
+    seam = left + before.shape[1]
+    caption = _text("before", CAPTION_FONT, before.shape[1])
     _draw_text(sheet, caption, seam - caption.shape[1], top, CAPTION)
-    _draw_text(sheet, _text("after", CAPTION_FONT), seam + SEAM, top, CAPTION)
+    _draw_text(sheet, _text("after", CAPTION_FONT, after.shape[1]), seam + SEAM, top, CAPTION)
     room = max(0, before.shape[1] - caption.shape[1] - 2 * LINE_GAP)
-    _draw_text(sheet, _text(label, LABEL_FONT, room), picture_left, top, LABEL)
-    for image, image_left in ((before, picture_left), (after, seam + SEAM)):
+    _draw_text(sheet, _text(label, LABEL_FONT, room), left, top, LABEL)
+    for image, image_left in ((before, left), (after, seam + SEAM)):
         image_top = top + LINE + LINE_GAP
         sheet[image_top : image_top + image.shape[0], image_left : image_left + image.shape[1]] = image
 

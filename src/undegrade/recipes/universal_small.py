@@ -16,13 +16,32 @@ def universal_small() -> Recipe:
     return Recipe(
         name="universal-small",
         network=NAFNet.Config(
-            width=32, encoder=(1, 2, 4), middle=4, decoder=(1, 1, 2), unshuffle=2, zero_output=True
+            width=32,
+            encoder=(1, 2, 4),
+            middle=4,
+            decoder=(1, 1, 2),
+            unshuffle=2,
+            detail_gain=8.0,
+            zero_output=True,
         ),
         classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48),
         mixture=MixtureConfig(degradations=tuple(kind() for kind in DEGRADATIONS.values()), crop=96),
         stages=(
-            Stage(objective=DegradationClassification.Config(), steps=2_000, lr=1e-3),
-            Stage(objective=Restoration.Config(loss="psnr", naming_weight=1.0), steps=18_000, lr=1e-3, ema=0.999),
+            # The output convolution starts at zero, so clean pictures pass unchanged without the identity loss.
+            Stage(
+                objective=DegradationClassification.Config(identity_weight=0.0),
+                steps=1_500,
+                warmup=50,
+                betas=(0.9, 0.99),
+            ),
+            Stage(
+                objective=Restoration.Config(loss="psnr", naming_weight=1.0),
+                steps=9_500,
+                warmup=200,
+                betas=(0.9, 0.99),
+                clip=1.0,
+                ema=0.999,
+            ),
         ),
     )
 

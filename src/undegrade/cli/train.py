@@ -1,0 +1,87 @@
+"""`undegrade train`: carry out a recipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from undegrade.errors import UndegradeError
+
+VALIDATION_BATCHES = 8  # of 22 patches each, always the same
+VALIDATION_SEED = 1_000_003  # of the held-out patches; no recipe's own
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe (undegrade recipes), or FILE.py:FUNCTION.")],
+    clean: Annotated[
+        Path | None, typer.Option(help="Folder of clean photographs; else $UNDEGRADE_DATA/photos.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field: stages.0.steps=100.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/RECIPE.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make training data.")] = 1,
+) -> None:
+    """Train a model on clean photographs by a recipe; ends with checkpoint.safetensors in the run's folder."""
+    from dataclasses import replace
+
+    from undegrade.data.folder import CleanFolder
+    from undegrade.data.mixture import Mixture
+    from undegrade.evaluation.validation import validate
+    from undegrade.training.recipe import override
+    from undegrade.training.run import Pace, Run
+
+    chosen = find_recipe(recipe)()
+    for text in setting or []:
+        chosen = override(chosen, text)
+    photos = clean or _default_photos()
+    held = CleanFolder(photos, part="held_out" if chosen.holdout else "all", holdout=chosen.holdout)
+    quick = chosen.stages[-1].steps < 100  # a debug twin
+    mixture = Mixture(held, replace(chosen.mixture, seed=VALIDATION_SEED), batch=2 * len(chosen.mixture.labels))
+    fixed = [mixture.make_batch(i) for i in range(1 if quick else VALIDATION_BATCHES)]
+    pace = Pace(log=1, save=1, validate=1, workers=workers) if quick else Pace(workers=workers)
+    run = Run(
+        recipe=chosen,
+        clean=photos,
+        folder=out or Path("runs") / chosen.name,
+        validate=lambda model: validate(model, fixed),
+        show=lambda line: print("  ".join(f"{k} {v:.4g}" for k, v in line.items()), file=sys.stderr, flush=True),
+        pace=pace,
+    )
+    typer.echo(run.train(resume=resume))
+
+
+def find_recipe(name: str):  # type: ignore[no-untyped-def]  # the type would import the training room
+    """The function behind a recipe's name, or behind FILE.py:FUNCTION.
+
+    Raises:
+        UndegradeError: there is no such recipe, file or function.
+    """
+    from undegrade.recipes import RECIPES
+
+    path, colon, function = name.rpartition(":")
+    if not (colon and path.endswith(".py")):
+        if name not in RECIPES:
+            raise UndegradeError(f"unknown recipe {name!r}; known are {', '.join(RECIPES)}, or give FILE.py:FUNCTION")
+        return RECIPES[name]
+    if not Path(path).is_file():
+        raise UndegradeError(f"{path}: no such file; expected FILE.py:FUNCTION")
+    from runpy import run_path
+
+    found = run_path(path).get(function)
+    if not callable(found):
+        raise UndegradeError(f"{path}: has no function {function!r}; a recipe is a function that returns a Recipe")
+    return found
+
+
+def _default_photos() -> Path:
+    """The photographs of $UNDEGRADE_DATA."""
+    root = os.environ.get("UNDEGRADE_DATA")
+    if not root:
+        raise UndegradeError("no clean photographs: give --clean DIR, or set UNDEGRADE_DATA to a folder with photos/")
+    return Path(root) / "photos"

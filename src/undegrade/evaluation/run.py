@@ -1,0 +1,86 @@
+"""Carry out a suite, or measure pairs of degraded and clean pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from undegrade.evaluation.suite import Suite
+from undegrade.metrics import psnr, ssim
+
+Picture = NDArray[np.float32]  # (3, H, W) in [0, 1]
+Restore = Callable[[Picture], tuple[Picture, str]]  # the restored picture, and the label named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """Means over the pictures of one kind."""
+
+    label: str
+    pictures: int
+    psnr_in: float  # dB, of the degraded pictures
+    psnr_out: float  # dB, of the restored ones
+    ssim_in: float
+    ssim_out: float
+    named: float  # share of the pictures whose degradation was named rightly; nan where the truth is unknown
+    worse: float  # share of the pictures whose PSNR fell
+
+    @property
+    def gain(self) -> float:
+        """Restored minus degraded PSNR, dB."""
+        return self.psnr_out - self.psnr_in
+
+
+def evaluate(restore: Restore, pictures: Iterable[Picture], suite: Suite) -> list[Row]:
+    """One row a degradation of the suite, and one for clean pictures where it has them."""
+    crops = [centre_crop(picture, suite.crop) for picture in pictures]
+    rows = []
+    for degradation in suite.degradations:
+        pairs = []
+        for number, clean in enumerate(crops):
+            rng = torch.Generator().manual_seed(number)
+            bad = degradation.degrade(torch.from_numpy(clean), rng, degradation.middle())
+            pairs.append((bad.numpy(), clean))
+        rows.append(measure(restore, pairs, label=degradation.label, truth=degradation.label))
+    if suite.clean:
+        rows.append(measure(restore, [(c, c) for c in crops], label="clean", truth="clean"))
+    return rows
+
+
+def measure(restore: Restore, pairs: Sequence[tuple[Picture, Picture]], *, label: str, truth: str | None) -> Row:
+    """Means over (degraded, clean) pairs; everything is rounded to 8 bits first."""
+    scores = []
+    for degraded, clean in pairs:
+        degraded, clean = quantise(degraded), quantise(clean)
+        restored, named = restore(degraded)
+        restored = quantise(restored)
+        before, after = psnr(degraded, clean), psnr(restored, clean)
+        hit = float(named == truth) if truth else float("nan")
+        scores.append((before, after, ssim(degraded, clean), ssim(restored, clean), hit, float(after < before)))
+    means = [float(v) for v in np.mean(scores, axis=0)]
+    return Row(
+        label=label,
+        pictures=len(pairs),
+        psnr_in=means[0],
+        psnr_out=means[1],
+        ssim_in=means[2],
+        ssim_out=means[3],
+        named=means[4],
+        worse=means[5],
+    )
+
+
+def quantise(picture: Picture) -> Picture:
+    """Rounded to 8 bits, as it will be saved: (3, H, W) in [0, 1]."""
+    return (np.clip(picture, 0, 1) * 255).round().astype(np.float32) / 255
+
+
+def centre_crop(picture: Picture, side: int) -> Picture:
+    """The middle (3, side, side) of (3, H, W), or the whole where the picture is smaller."""
+    _, height, width = picture.shape
+    top, left = max(0, height - side) // 2, max(0, width - side) // 2
+    return picture[:, top : top + side, left : left + side]

@@ -1,0 +1,67 @@
+"""The state of an unfinished run, so that it goes on as if it had never stopped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from undegrade.errors import UndegradeError
+from undegrade.training.ema import Ema
+from undegrade.training.loop import Step
+
+STATE = "state.pt"  # in the run's folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saver:
+    """Writes everything that the next step depends on, every so many steps; a hook of `fit`. Data need no state:
+    a sample depends on its number alone.
+    """
+
+    folder: Path
+    stage: int
+    model: nn.Module
+    ema: Ema | None
+    every: int  # steps
+    done: Callable[[Step], None]  # told after each save
+
+    def __call__(self, step: Step) -> None:
+        """Save when it is time."""
+        if step.number % self.every == 0:
+            self.save(step.number, step.optimizer)
+            self.done(step)
+
+    def save(self, number: int, optimizer: torch.optim.Optimizer | None) -> None:
+        """Write the state after `number` steps of this stage, whole or not at all."""
+        state = {
+            "stage": self.stage,
+            "step": number,
+            "model": self.model.state_dict(),
+            "ema": self.ema.average.state_dict() if self.ema else None,
+            "optimizer": optimizer.state_dict() if optimizer else None,
+        }
+        temporary = self.folder / f".{STATE}.{os.getpid()}"
+        torch.save(state, temporary)
+        temporary.replace(self.folder / STATE)
+
+
+def load_state(folder: Path) -> dict[str, Any] | None:
+    """The last saved state of the run in `folder`, or None where nothing was saved yet.
+
+    Raises:
+        UndegradeError: the file is damaged.
+    """
+    path = folder / STATE
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever the unpickler meets
+        raise UndegradeError(f"{path}: damaged ({type(error).__name__}); delete it to start the run anew") from None
+    return state

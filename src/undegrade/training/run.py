@@ -1,0 +1,125 @@
+"""A recipe carried out in a folder: stages one after another, resumable, ending in a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from undegrade.data.folder import CleanFolder
+from undegrade.data.mixture import Mixture, batches
+from undegrade.errors import UndegradeError
+from undegrade.networks import NETWORKS, UniversalRestorer
+from undegrade.networks.checkpoint import save_checkpoint
+from undegrade.objectives import OBJECTIVES
+from undegrade.training.ema import Ema
+from undegrade.training.hooks import Log, Validation
+from undegrade.training.loop import fit, make_optimizer
+from undegrade.training.recipe import Recipe, Stage, to_json
+from undegrade.training.resume import Saver, load_state
+
+CHECKPOINT = "checkpoint.safetensors"  # in the run's folder: the last complete save, averaged weights where there are
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often a run logs, saves and validates, in steps, and how many processes make its data."""
+
+    log: int = 50
+    save: int = 500
+    validate: int = 1000
+    workers: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where a recipe is carried out.
+
+    Args:
+        recipe: what to do.
+        clean: folder of clean photographs.
+        folder: of the run: `recipe.json`, `log.jsonl`, `tensorboard/`, `state.pt`, `checkpoint.safetensors`.
+        validate: measures a model on the held-out photographs.
+        show: told each line of the log.
+        pace: how often.
+    """
+
+    recipe: Recipe
+    clean: Path
+    folder: Path
+    validate: Callable[[UniversalRestorer], dict[str, float]]
+    show: Callable[[dict[str, float]], None]
+    pace: Pace
+
+    def train(self, *, resume: bool) -> Path:
+        """Go through the stages that are left; returns the checkpoint.
+
+        Raises:
+            UndegradeError: the folder holds another run, or another recipe than the one to resume.
+        """
+        state = self._open(resume)
+        torch.manual_seed(self.recipe.seed)
+        model = build(self.recipe)
+        at = state["stage"] if state else 0
+        if state:
+            model.load_state_dict(state["model"])
+        for number, stage in enumerate(self.recipe.stages):
+            if number >= at:
+                self._stage(model, stage, number, state if number == at else None)
+        return self.folder / CHECKPOINT
+
+    def _open(self, resume: bool) -> dict[str, Any] | None:
+        """Create the folder, or find the state to resume in it."""
+        path, recipe = self.folder / "recipe.json", to_json(self.recipe)
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(recipe, indent=2) + "\n")
+            return None
+        if not resume:
+            raise UndegradeError(f"{self.folder}: holds a run already; add --resume to go on, or choose another --out")
+        if json.loads(path.read_text()) != json.loads(json.dumps(recipe)):
+            raise UndegradeError(f"{path}: differs from the recipe to resume; give the same recipe and the same --set")
+        return load_state(self.folder)
+
+    def _stage(self, model: UniversalRestorer, stage: Stage, number: int, state: dict[str, Any] | None) -> None:
+        """Carry out one stage, from `state` if it had begun; the model ends with the weights to keep."""
+        recipe, pace = self.recipe, self.pace
+        first = state["step"] if state else 0
+        kind = next(k for k in OBJECTIVES.values() if k.Config is type(stage.objective))  # type: ignore[attr-defined]
+        objective = kind(stage.objective, model)
+        optimizer = make_optimizer(objective, stage)
+        ema = Ema(model, stage.ema) if stage.ema else None
+        if state and state["optimizer"]:
+            optimizer.load_state_dict(state["optimizer"])
+        if state and ema and state["ema"]:
+            ema.average.load_state_dict(state["ema"])
+        kept = ema.average if ema else model
+        before = sum(s.steps * s.batch for s in recipe.stages[:number])
+        photos = CleanFolder(self.clean, part="train", holdout=recipe.holdout)
+        data = Mixture(photos, recipe.mixture, batch=stage.batch, first=before // stage.batch + first)
+        log = Log(self.folder, number, every=pace.log, show=self.show)
+        saver = Saver(
+            folder=self.folder, stage=number, model=model, ema=ema, every=pace.save, done=lambda _: self._keep(kept)
+        )
+        hooks = [*([ema] if ema else []), log, saver]
+        hooks.append(Validation(lambda: self.validate(kept), log, every=pace.validate))
+        fit(objective, batches(data, workers=pace.workers), stage, hooks, optimizer=optimizer, first=first)
+        if ema:
+            model.load_state_dict(ema.average.state_dict())
+        log.board.close()
+        # The next stage starts from here, with a fresh optimizer and average.
+        Saver(folder=self.folder, stage=number + 1, model=model, ema=None, every=1, done=lambda _: None).save(0, None)
+        self._keep(model)
+
+    def _keep(self, model: UniversalRestorer) -> None:
+        save_checkpoint(model, self.folder / CHECKPOINT, recipe=to_json(self.recipe))
+
+
+def build(recipe: Recipe) -> UniversalRestorer:
+    """The recipe's model with fresh weights."""
+    kind = next(k for k in NETWORKS.values() if k.Config is type(recipe.network))  # type: ignore[attr-defined]
+    return UniversalRestorer(kind(recipe.network), recipe.classifier, recipe.mixture.labels)
