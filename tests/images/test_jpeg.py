@@ -30,7 +30,7 @@ def test_pixels_equal_pillows(patch: NDArray[np.float32], quality: int, subsampl
     result = jpeg_roundtrip(patch, quality, subsample=subsample)
     assert result.dtype == np.float32
     # The same tables and the same integer transform. One step is left for a libjpeg with other rounding in its vector
-    # code; other tables would be off by far more (the next quality down differs by 8 steps or more).
+    # code; the next quality down is further away, see the test below.
     assert np.abs(result - through_pillow(patch, quality, subsample=subsample)).max() <= 1.5 / 255
 
 

@@ -25,6 +25,10 @@ def save_jpeg(
     Image.fromarray(photo).save(path, exif=exif, xmp=xmp, dpi=dpi, quality=95, subsampling=0)
 
 
+def unit(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return photo.transpose(2, 0, 1) * np.float32(1 / 255)
+
+
 def with_orientation(exif: bytes, orientation: int) -> bytes:
     block = Image.Exif()
     block.load(exif)
@@ -39,8 +43,10 @@ def test_orientation_is_applied_exactly_once(
 ) -> None:
     source = tmp_path / f"in{suffix}"
     block = with_orientation(exif, orientation)
-    extra = {".jpg": {"quality": 95, "subsampling": 0}, ".webp": {"lossless": True}}.get(suffix, {})
-    Image.fromarray(photo).save(source, exif=block, **extra)
+    if suffix == ".jpg":
+        Image.fromarray(photo).save(source, exif=block, quality=95, subsampling=0)
+    else:
+        Image.fromarray(photo).save(source, exif=block, lossless=True)  # which only WebP looks at
     turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # of PIL.Image.Transpose
     upright = Image.fromarray(photo).transpose(Image.Transpose(turn[orientation])) if orientation > 1 else None
     expected = photo if upright is None else np.asarray(upright)
@@ -182,7 +188,7 @@ def test_comments_survive_in_png_and_jpeg(tmp_path: Path, photo: NDArray[np.uint
 
 def test_what_a_format_cannot_keep_is_noted(tmp_path: Path, photo: NDArray[np.uint8]) -> None:
     metadata = Metadata(iptc=IPTC, comments=(("Title", "x"),), resolution=(10.0, 10.0))
-    picture = Picture(pixels=photo.transpose(2, 0, 1) / np.float32(255), metadata=metadata)
+    picture = Picture(pixels=unit(photo), metadata=metadata)
     for form, suffix in (("WebP", ".webp"), ("AVIF", ".avif")):
         assert write_picture(picture, tmp_path / f"out{suffix}") == (
             f"{form} cannot keep the IPTC records.",
@@ -196,7 +202,7 @@ def test_blocks_too_large_for_jpeg_are_noted(tmp_path: Path, photo: NDArray[np.u
     big = b"x" * 70_000
     pad = b"MM\0*" + struct.pack(">I", 8) + struct.pack(">HHHIII", 1, 0x10E, 2, len(big), 26, 0) + big
     metadata = Metadata(exif=pad, xmp=b"<x>" + big + b"</x>")
-    picture = Picture(pixels=photo.transpose(2, 0, 1) / np.float32(255), metadata=metadata)
+    picture = Picture(pixels=unit(photo), metadata=metadata)
     assert write_picture(picture, tmp_path / "out.png") == ()
     assert write_picture(picture, tmp_path / "out.jpg") == (
         "JPEG cannot keep all of the EXIF block.",

@@ -42,7 +42,8 @@ def train(
     photos = clean or _default_photos()
     held = CleanFolder(photos, part="held_out" if chosen.holdout else "all", holdout=chosen.holdout)
     quick = chosen.stages[-1].steps < 100  # a debug twin
-    mixture = Mixture(held, replace(chosen.mixture, seed=VALIDATION_SEED), batch=2 * len(chosen.mixture.labels))
+    fixed_mixture = replace(chosen.mixture, seed=VALIDATION_SEED)
+    mixture = Mixture(held, fixed_mixture, batch=2 * len(fixed_mixture.labels), crop=chosen.stages[-1].crop)
     fixed = [mixture.make_batch(i) for i in range(1 if quick else VALIDATION_BATCHES)]
     pace = Pace(log=1, save=1, validate=1, workers=workers) if quick else Pace(workers=workers)
     run = Run(

@@ -22,7 +22,6 @@ class MixtureConfig:
     """What the batches are made of."""
 
     degradations: tuple[Degradation, ...]
-    crop: int = 96  # side of a patch, pixels
     clean_class: bool = True  # unspoiled patches are a class of their own
     seed: int = 0
 
@@ -41,11 +40,12 @@ class Mixture(IterableDataset[Batch]):
         photos: the clean pictures.
         config: the mixture.
         batch: samples a batch.
+        crop: side of a patch, pixels.
         first: the batch to begin with, for a run that is resumed.
     """
 
-    def __init__(self, photos: CleanFolder, config: MixtureConfig, *, batch: int, first: int = 0) -> None:
-        self.photos, self.config, self.batch, self.first = photos, config, batch, first
+    def __init__(self, photos: CleanFolder, config: MixtureConfig, *, batch: int, crop: int, first: int = 0) -> None:
+        self.photos, self.config, self.batch, self.crop, self.first = photos, config, batch, crop, first
 
     def sample(self, number: int) -> tuple[Tensor, Tensor, int]:
         """(degraded, clean, label) of the sample of that number; pictures (3, crop, crop) in [0, 1]."""
@@ -65,7 +65,7 @@ class Mixture(IterableDataset[Batch]):
     def _crop(self, rng: np.random.Generator) -> Tensor:
         """A random patch (3, crop, crop) in [0, 1], flipped and turned at random; a large photo counts as one."""
         photo = self.photos.load(int(rng.integers(len(self.photos))))
-        side = self.config.crop
+        side = self.crop
         _, height, width = photo.shape
         if min(height, width) < side:
             photo = np.pad(photo, ((0, 0), (0, max(0, side - height)), (0, max(0, side - width))), mode="symmetric")

@@ -17,7 +17,7 @@ LARGEST_SEGMENT = 65533  # bytes of one JPEG segment, beside its own length
 LARGEST_TEXT = 1 << 20  # bytes of one PNG comment; the rest is cut off
 IPTC_RESOURCE = 0x0404
 
-APP1, APP2, APP13, COMMENT = 0xE1, 0xE2, 0xED, 0xFE
+APP0, APP1, APP2, APP13, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -43,6 +43,12 @@ def insert_segments(jpeg: bytes, segments: list[tuple[int, bytes]]) -> bytes:
         if len(content) <= LARGEST_SEGMENT
     )
     return jpeg[:at] + added + jpeg[at:]
+
+
+def jfif_of(resolution: tuple[float, float] | None) -> bytes:
+    """The JFIF header with this resolution, pixels per millimetre, as whole dots per inch; or with none."""
+    across, down = (min(65535, max(1, round(axis * 25.4))) for axis in resolution or (0, 0))
+    return struct.pack(">5sHBHHBB", b"JFIF\0", 0x0102, 1 if resolution else 0, across, down, 0, 0)
 
 
 def iptc_of(photoshop: bytes) -> bytes | None:

@@ -38,7 +38,7 @@ LOADERS = {
 SAVERS: dict[str, tuple[str, dict[str, Any]]] = {
     "PNG": ("pngsave_buffer", {}),
     "JPEG": ("jpegsave_buffer", {"Q": 95, "subsample_mode": "off", "optimize_coding": True}),
-    "TIFF": ("tiffsave_buffer", {"compression": "deflate", "predictor": "horizontal"}),
+    "TIFF": ("tiffsave_buffer", {"compression": "deflate", "predictor": "horizontal", "resunit": "inch"}),
     "WebP": ("webpsave_buffer", {"Q": 95, "smart_subsample": True, "exact": True}),
     "AVIF": ("heifsave_buffer", {"compression": "av1", "Q": 95, "subsample_mode": "off", "effort": 3}),
 }

@@ -99,24 +99,20 @@ def attach(image: Any, picture: Picture, form: str) -> Any:
     """The pyvips image with what libvips can be trusted to write; `complete` adds the rest.
 
     That is the profile and the resolution, and in TIFF, WebP and AVIF the XMP packet. (Its XMP in PNG is compressed,
-    which the XMP specification forbids, and in JPEG it costs the resolution.) WebP and AVIF get a place for EXIF.
+    which the XMP specification forbids, and its JPEG names a resolution only inside EXIF.) In WebP and AVIF it keeps a
+    place for EXIF.
     """
     blob = vips().GValue.blob_type
     metadata = picture.metadata
     across, down = metadata.resolution or (UNKNOWN_RESOLUTION, UNKNOWN_RESOLUTION)
     image = image.copy(xres=across, yres=down)
-    if picture.profile is not None and _fits(picture.profile, image):
+    if picture.profile is not None:  # libvips leaves a gray one out of a colour file
         image.set_type(blob, "icc-profile-data", picture.profile)
     if metadata.xmp is not None and form not in ("PNG", "JPEG"):
         image.set_type(blob, "xmp-data", metadata.xmp)
     if metadata.exif is not None and form in ("WebP", "AVIF"):
         image.set_type(blob, "exif-data", containers.EXIF_MARK + exif.placeholder(len(metadata.exif)))
     return image
-
-
-def _fits(profile: bytes, image: Any) -> bool:
-    """Whether the profile, gray or colour, is for as many channels as the image has."""
-    return (profile[16:20] == b"GRAY") == (image.bands < 3)
 
 
 def kept_by_vips(metadata: Metadata, form: str) -> str:
@@ -148,7 +144,9 @@ def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
 
 
 def _jpeg_segments(metadata: Metadata) -> list[tuple[int, bytes]]:
-    segments = [(containers.APP1, containers.EXIF_MARK + metadata.exif)] if metadata.exif else []
+    segments = [(containers.APP0, containers.jfif_of(metadata.resolution))]
+    if metadata.exif:
+        segments.append((containers.APP1, containers.EXIF_MARK + metadata.exif))
     if metadata.xmp:
         segments.append((containers.APP1, containers.XMP_MARK + metadata.xmp))
     if metadata.iptc:

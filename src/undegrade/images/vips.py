@@ -29,6 +29,6 @@ def vips() -> Any:
 def _load() -> tuple[Any, int]:
     import pyvips
 
-    # The cache would answer from memory after a file on disk has changed, and would keep big pictures alive.
+    # The cache of results would keep big pictures alive. (A file that changes on disk is safe: only bytes are decoded.)
     pyvips.cache_set_max(0)
     return pyvips, os.getpid()

@@ -44,7 +44,10 @@ def save_checkpoint(
         half: store float16, half the size; the weights lose less than what bf16 training keeps.
     """
     kind = torch.float16 if half else torch.float32
-    tensors = {k: v.detach().cpu().to(kind).contiguous() for k, v in model.state_dict().items()}
+    tensors = {
+        k: (v.to(kind) if v.is_floating_point() else v).detach().cpu().contiguous()
+        for k, v in model.state_dict().items()
+    }
     name = next(n for n, c in NETWORKS.items() if type(model.network) is c)
     header = {
         "version": VERSION,
@@ -103,7 +106,7 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
         config = kind.Config(**tuples(header["config"]))  # type: ignore[attr-defined]
         head = DegradationClassifier.Config(**header["classifier"])
         model = UniversalRestorer(kind(config), head, tuple(header["labels"]))
-        model.load_state_dict({k: v.float() for k, v in tensors.items()})
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UndegradeError(f"{path}: the weights do not fit the recorded configuration ({reason})") from None

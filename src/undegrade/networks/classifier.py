@@ -15,12 +15,15 @@ from torch import Tensor, nn
 from undegrade.networks.blocks import ChannelLayerNorm
 
 
-class NormedConv(nn.Conv2d):
-    """A convolution without bias, then a channel layer norm."""
+NORMS: dict[str, type[nn.Module]] = {"layer": ChannelLayerNorm, "batch": nn.BatchNorm2d}
 
-    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+
+class NormedConv(nn.Conv2d):
+    """A convolution without bias, then a norm."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, norm: str) -> None:
         super().__init__(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-        self.norm = ChannelLayerNorm(outputs)
+        self.norm = NORMS[norm](outputs)
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, H, W)."""
@@ -30,11 +33,11 @@ class NormedConv(nn.Conv2d):
 class Bottleneck(nn.Module):
     """relu(x + conv3(relu(conv2(relu(conv1(x)))))), 1x1 to 2C, 3x3, 1x1 back to C."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: str) -> None:
         super().__init__()
-        self.conv1 = NormedConv(channels, 2 * channels, 1)
-        self.conv2 = NormedConv(2 * channels, 2 * channels, 3)
-        self.conv3 = NormedConv(2 * channels, channels, 1)
+        self.conv1 = NormedConv(channels, 2 * channels, 1, norm)
+        self.conv2 = NormedConv(2 * channels, 2 * channels, 3, norm)
+        self.conv3 = NormedConv(2 * channels, channels, 1, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> same shape."""
@@ -54,6 +57,12 @@ class DegradationClassifier(nn.Module):
 
         num_blocks: int = 2  # bottlenecks at each feature
         max_channels: int = 0  # channels that the head works at most with; 0 = as many as each feature has
+        norm: str = "layer"  # "layer", over the channels of each pixel; or "batch", which learns the names far faster
+
+        def __post_init__(self) -> None:
+            """Refuse an unknown norm."""
+            if self.norm not in NORMS:
+                raise ValueError(f"DegradationClassifier.Config.norm is {self.norm!r}; expected {' or '.join(NORMS)}")
 
     def __init__(self, config: Config, feature_channels: tuple[int, ...], num_labels: int) -> None:
         super().__init__()
@@ -65,13 +74,13 @@ class DegradationClassifier(nn.Module):
             nn.Identity() if c == w else nn.Conv2d(c, w, 1, bias=False) for c, w in zip(given, inner, strict=True)
         )
         self.bottleneck_layers = nn.ModuleList(
-            nn.Sequential(*(Bottleneck(w) for _ in range(config.num_blocks))) for w in inner
+            nn.Sequential(*(Bottleneck(w, config.norm) for _ in range(config.num_blocks))) for w in inner
         )
         self.downsample_layers = nn.ModuleList(
             nn.Sequential(nn.Conv2d(w, after, 1, bias=False), nn.MaxPool2d(2), nn.ReLU())
             for w, after in zip(inner, (*inner[1:], inner[-1]), strict=True)
         )
-        self.last_stage = nn.Sequential(*(Bottleneck(inner[-1]) for _ in range(config.num_blocks)))
+        self.last_stage = nn.Sequential(*(Bottleneck(inner[-1], config.norm) for _ in range(config.num_blocks)))
         self.fc = nn.Linear(inner[-1], num_labels)
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:

@@ -24,20 +24,31 @@ def universal_small() -> Recipe:
             detail_gain=8.0,
             zero_output=True,
         ),
-        classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48),
-        mixture=MixtureConfig(degradations=tuple(kind() for kind in DEGRADATIONS.values()), crop=96),
+        classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
+        mixture=MixtureConfig(degradations=tuple(kind() for kind in DEGRADATIONS.values())),
         stages=(
             # The output convolution starts at zero, so clean pictures pass unchanged without the identity loss.
             Stage(
                 objective=DegradationClassification.Config(identity_weight=0.0),
-                steps=1_500,
+                steps=1_200,
+                crop=64,
                 warmup=50,
                 betas=(0.9, 0.99),
             ),
+            # Small patches first: twice the steps in the same time.
             Stage(
                 objective=Restoration.Config(loss="psnr", naming_weight=1.0),
-                steps=9_500,
-                warmup=200,
+                steps=5_000,
+                crop=64,
+                lr_floor=1.0,
+                betas=(0.9, 0.99),
+                clip=1.0,
+                ema=0.999,
+            ),
+            Stage(
+                objective=Restoration.Config(loss="psnr", naming_weight=1.0),
+                steps=6_500,
+                crop=96,
                 betas=(0.9, 0.99),
                 clip=1.0,
                 ema=0.999,
@@ -54,6 +65,5 @@ def universal_small_debug() -> Recipe:
         name="universal-small-debug",
         network=replace(recipe.network, width=8, encoder=(1, 1, 1), middle=1, decoder=(1, 1, 1)),
         classifier=replace(recipe.classifier, max_channels=8),
-        mixture=replace(recipe.mixture, crop=32),
-        stages=tuple(replace(s, steps=3, batch=4, warmup=1, bf16=False) for s in recipe.stages),
+        stages=tuple(replace(s, steps=3, batch=4, crop=32, warmup=1, bf16=False) for s in recipe.stages),
     )

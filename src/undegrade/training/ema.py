@@ -26,3 +26,5 @@ class Ema:
         decay = min(self.decay, (1 + step.number) / (10 + step.number))
         average, weights = list(self.average.parameters()), [p.detach() for p in self.model.parameters()]
         torch._foreach_lerp_(average, weights, 1 - decay)
+        for kept, new in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(new)  # statistics of batch norms are averages already

@@ -21,6 +21,7 @@ class Stage:
     objective: Any  # the Config of a member of OBJECTIVES
     steps: int
     batch: int = 16
+    crop: int = 96  # side of a patch, pixels; a multiple of the network's size_multiple
     lr: float = 1e-3  # peak rate of AdamW
     lr_floor: float = 1e-3  # the last rate, as a share of the peak
     warmup: int = 100  # steps
@@ -32,7 +33,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name, low in (("steps", 1), ("batch", 1), ("lr", 0), ("warmup", 0), ("clip", 0), ("ema", 0)):
+        for name, low in (("steps", 1), ("batch", 1), ("crop", 1), ("lr", 0), ("warmup", 0), ("clip", 0), ("ema", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"Stage.{name} is {getattr(self, name)}; it must be at least {low}")
         if self.ema >= 1:

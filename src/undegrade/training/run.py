@@ -100,7 +100,9 @@ class Run:
         kept = ema.average if ema else model
         before = sum(s.steps * s.batch for s in recipe.stages[:number])
         photos = CleanFolder(self.clean, part="train", holdout=recipe.holdout)
-        data = Mixture(photos, recipe.mixture, batch=stage.batch, first=before // stage.batch + first)
+        data = Mixture(
+            photos, recipe.mixture, batch=stage.batch, crop=stage.crop, first=before // stage.batch + first
+        )
         log = Log(self.folder, number, every=pace.log, show=self.show)
         saver = Saver(
             folder=self.folder, stage=number, model=model, ema=ema, every=pace.save, done=lambda _: self._keep(kept)

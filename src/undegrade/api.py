@@ -1,0 +1,137 @@
+"""What a program calls; the names are those of the package itself, `undegrade.restore` and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from undegrade.diagnosis import Diagnosis, name
+from undegrade.errors import UndegradeError
+from undegrade.images import Picture, from_object, with_pixels
+from undegrade.images.picture import gray_of
+from undegrade.inference.backends import open_backend
+from undegrade.inference.extras import needs_train
+from undegrade.inference.models import DEFAULT_MODEL, find_model
+from undegrade.inference.restorer import Restorer
+
+LOADED_AT_ONCE = 4  # models kept in memory
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Result:
+    """What `restore` returns.
+
+    Args:
+        image: of the same kind as what was given: a Pillow image, or an array of the same shape and type; for a path an
+            (H, W, 3) array of the file's depth.
+        diagnosis: what was wrong.
+        changed: False where nothing was wrong and the image has the same pixels as before.
+    """
+
+    image: object
+    diagnosis: Diagnosis
+    changed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """One degradation as it was applied: its name in the catalogue, and the severities in their physical units."""
+
+    degradation: str
+    severities: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Degraded:
+    """What `degrade` returns.
+
+    Args:
+        image: of the same kind as what was given, as in `Result`.
+        applied: what was done, first thing first; with the seed it replays the image.
+    """
+
+    image: object
+    applied: tuple[Applied, ...]
+
+
+def load(model: str | Path = DEFAULT_MODEL) -> Restorer[Diagnosis]:
+    """A model ready to run, loaded once for each state of its file.
+
+    Args:
+        model: name of a shipped model, or path of an .xml (OpenVINO) or .safetensors (PyTorch) file.
+
+    Raises:
+        UndegradeError: there is no such model, or its file is damaged.
+    """
+    path = find_model(model)
+    state = path.stat()
+    return _load(path.resolve(), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=LOADED_AT_ONCE)
+def _load(path: Path, changed_ns: int, size: int) -> Restorer[Diagnosis]:
+    return Restorer(open_backend(path), name)
+
+
+def restore(image: object, model: str | Path | Restorer[Diagnosis] = DEFAULT_MODEL) -> Result:
+    """The image repaired, and what was wrong with it; where nothing was wrong, its pixels come back as they were.
+
+    Args:
+        image: a path, a Pillow image, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), RGB, of uint8, uint16 or
+            floats in [0, 1].
+        model: as for `load`, or what `load` returned.
+
+    Raises:
+        UndegradeError: the image or the model cannot be used; the message says why.
+    """
+    picture, back = from_object(image)
+    restored = _restorer(model).restore(picture)
+    return Result(image=back(restored.picture), diagnosis=restored.diagnosis, changed=restored.changed)
+
+
+def diagnose(image: object, model: str | Path | Restorer[Diagnosis] = DEFAULT_MODEL) -> Diagnosis:
+    """What is wrong with the image; arguments and errors as for `restore`."""
+    return _restorer(model).diagnose(from_object(image)[0])
+
+
+def _restorer(model: str | Path | Restorer[Diagnosis]) -> Restorer[Diagnosis]:
+    return model if isinstance(model, Restorer) else load(model)
+
+
+def degrade(image: object, *specs: str, seed: int = 0) -> Degraded:
+    """The image spoiled, for tests and training data; needs PyTorch (`pip install 'undegrade[train]'`).
+
+    Args:
+        image: as for `restore`.
+        specs: what to do, first thing first: "noise(sigma=25)", "jpeg(quality=10..40)", "rain". Severities not named,
+            or given as a range, are drawn.
+        seed: of everything random.
+
+    Raises:
+        UndegradeError: PyTorch is missing, or the image or a spec cannot be used.
+    """
+    picture, back = from_object(image)
+    degraded, applied = degrade_picture(picture, specs, seed=seed)
+    return Degraded(image=back(degraded), applied=applied)
+
+
+def degrade_picture(picture: Picture, specs: Sequence[str], *, seed: int) -> tuple[Picture, tuple[Applied, ...]]:
+    """`degrade` for a picture; gray stays gray and alpha is kept."""
+    with needs_train("degrading"):
+        import torch
+
+        from undegrade.degradations import Chain, parse
+    if not specs:
+        raise UndegradeError('degradations: none; expected at least one, such as "noise(sigma=25)"')
+    chain = Chain(steps=tuple(parse(spec) for spec in specs))
+    rng = torch.Generator().manual_seed(seed)
+    severities = chain.sample(rng)
+    pixels = chain.degrade(torch.from_numpy(picture.pixels), rng, severities).numpy()
+    if picture.gray:
+        pixels = gray_of(pixels).repeat(3, axis=0)
+    applied = tuple(
+        Applied(degradation=step.label, severities=drawn) for step, drawn in zip(chain.steps, severities, strict=True)
+    )
+    return with_pixels(picture, pixels), applied

@@ -1,0 +1,105 @@
+"""What all verbs print: results on stdout, errors, notes and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from undegrade.diagnosis import Diagnosis
+    from undegrade.inference.batch import Failure
+
+PIPE_WIDTH = 1000  # characters of a table's line where stdout is no terminal, so that nothing is folded
+
+
+class Report:
+    """Collects what became of each input, and ends the command.
+
+    Args:
+        debug: print the traceback of an internal error.
+        as_json: print one JSON array instead of a table.
+    """
+
+    def __init__(self, *, debug: bool, as_json: bool) -> None:
+        self.debug, self.as_json = debug, as_json
+        self.records: list[dict[str, Any]] = []
+        self.rows: list[tuple[str, ...]] = []
+        self.failed = False
+
+    def add(self, record: dict[str, Any], row: tuple[str, ...]) -> None:
+        """One input that was done: as JSON-like data, and as the cells of a table's row."""
+        self.records.append(record)
+        self.rows.append(row)
+        for note in record.get("notes", ()):
+            print(f"note: {record['input']}: {note}", file=sys.stderr)
+
+    def fail(self, failure: Failure) -> None:
+        """One input that failed: a line on stderr."""
+        self.failed = True
+        reason = " ".join(failure.reason.split())
+        self.records.append({"input": str(failure.source), "error": reason})
+        print(f"error: {reason}", file=sys.stderr)
+        if self.debug and failure.error:
+            traceback.print_exception(failure.error)
+
+    def finish(self, columns: Sequence[str]) -> None:
+        """Print the results.
+
+        Raises:
+            typer.Exit: with code 1, some inputs failed.
+        """
+        show(self.records, columns, self.rows, as_json=self.as_json)
+        if self.failed:
+            raise typer.Exit(1)
+
+
+def show(
+    records: Sequence[dict[str, Any]], columns: Sequence[str], rows: Sequence[tuple[str, ...]], *, as_json: bool
+) -> None:
+    """The records as a JSON array, or the rows as a table, on stdout."""
+    if as_json:
+        typer.echo(json.dumps(records, indent=2))
+    elif rows:
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            # A file name need not be valid text.
+            table.add_row(*(cell.encode(errors="surrogateescape").decode(errors="replace") for cell in row))
+        width = None if sys.stdout.isatty() else PIPE_WIDTH
+        Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+
+
+@contextmanager
+def progress(count: int) -> Iterator[Callable[[float], None]]:
+    """A bar over `count` inputs on stderr, only on a terminal; yields a function told how many are done, parts too."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=count)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The diagnosis as JSON-like data."""
+    return {
+        "label": diagnosis.label,
+        "probability": round(diagnosis.probability, 4),
+        "sentence": diagnosis.sentence,
+        "probabilities": {label: round(p, 4) for label, p in diagnosis.probabilities.items()},
+    }

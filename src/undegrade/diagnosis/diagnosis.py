@@ -1,0 +1,76 @@
+"""From the probabilities of a model to a name and a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undegrade.errors import UndegradeError
+
+CLEAN = "clean"  # the label of pictures with which nothing is wrong
+SURE, LIKELY = 0.8, 0.5  # from these probabilities on the sentence says so plainly, or "likely"; below, "perhaps"
+
+PHRASES = {
+    CLEAN: "nothing wrong that I know of: left alone",
+    "noise": "noise",
+    "jpeg": "JPEG artefacts",
+    "motion_blur": "motion blur from a shaken camera",
+    "defocus_blur": "out of focus",
+    "haze": "haze",
+    "rain": "rain streaks",
+    "snow": "falling snow",
+    "low_light": "too little light",
+    "mosaic": "false colours and zippers from a sensor's colour mosaic",
+    "inpainting": "scratches or lines drawn over it",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What is wrong with a picture.
+
+    Args:
+        label: the most probable one.
+        probability: of `label`, in [0, 1].
+        probabilities: of every label, the most probable first; they sum to 1.
+        sentence: the diagnosis in plain words.
+    """
+
+    label: str
+    probability: float
+    probabilities: dict[str, float]
+    sentence: str
+
+    @property
+    def healthy(self) -> bool:
+        """Nothing is wrong: `clean` is the most probable label, so the picture is left alone."""
+        return self.label == CLEAN
+
+
+def name(probabilities: NDArray[np.floating], labels: Sequence[str]) -> Diagnosis:
+    """The diagnosis that a model's probabilities amount to.
+
+    >>> name(np.array([0.1, 0.6, 0.3]), ("clean", "rain", "haze")).sentence
+    'likely rain streaks'
+
+    Args:
+        probabilities: (num_labels,), in [0, 1], summing to 1.
+        labels: their names.
+
+    Raises:
+        UndegradeError: there are not as many probabilities as labels, or they are no probabilities.
+    """
+    if probabilities.shape != (len(labels),) or not labels:
+        raise UndegradeError(f"probabilities: shape {probabilities.shape}; expected ({len(labels)},), one a label")
+    if not (np.isfinite(probabilities).all() and probabilities.min() >= 0 and abs(probabilities.sum() - 1) < 1e-3):
+        raise UndegradeError(f"probabilities: {probabilities.tolist()}; expected values in [0, 1] that sum to 1")
+    order = np.argsort(-probabilities, kind="stable")
+    ranked = {labels[i]: float(probabilities[i]) for i in order}
+    label, probability = next(iter(ranked.items()))
+    # A model of one's own may have labels that are not listed; their names have to do.
+    phrase = PHRASES.get(label, label.replace("_", " "))
+    doubt = "" if probability >= SURE else "likely " if probability >= LIKELY else "perhaps "
+    return Diagnosis(label=label, probability=probability, probabilities=ranked, sentence=doubt + phrase)

@@ -1,0 +1,65 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import undegrade
+from undegrade.cli import main
+from undegrade.images import read_picture
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_it_uses_the_same_objects_as_the_library(photo_file: Path, capsys: Capture) -> None:
+    out = photo_file.with_name("bad.png")
+    specs = ["noise(sigma=25)", "jpeg(quality=30)"]
+    arguments = ["degrade", str(photo_file), "--as", specs[0], "--as", specs[1], "-o", str(out), "--seed", "5"]
+    assert main(arguments) == 0
+    assert "noise(sigma=25), jpeg(quality=30)" in capsys.readouterr().out
+    expected = undegrade.degrade(photo_file, *specs, seed=5).image
+    written = np.round(np.moveaxis(read_picture(out).pixels, 0, 2) * 255)
+    assert np.array_equal(written, expected)
+
+
+def test_several_pictures_take_one_seed_each(photo_file: Path, tmp_path: Path, capsys: Capture) -> None:
+    (photo_file.parent / "twin.png").write_bytes(photo_file.read_bytes())
+    out = tmp_path / "out"
+    assert main(["degrade", str(photo_file.parent), "--as", "rain", "-o", str(out), "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert [first["seed"], second["seed"]] == [0, 1]
+    assert first["applied"][0]["degradation"] == "rain"
+    assert set(first["applied"][0]["severities"]) == {"density", "length", "angle"}
+    assert not np.array_equal(read_picture(out / "photo.png").pixels, read_picture(out / "twin.png").pixels)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("noize(sigma=25)", "unknown degradation 'noize'; did you mean 'noise'?"),
+        ("noise(sigmma=25)", "noise: unknown field 'sigmma'; its fields are sigma"),
+        ("noise(sigma=900)", "noise: sigma is"),
+        ("noise(sigma=much)", "noise: sigma is 'much'; expected a number"),
+        ("noise(", "cannot read degradation 'noise('"),
+    ],
+)
+def test_a_mistake_in_a_spec_is_code_2(spec: str, message: str, photo_file: Path, capsys: Capture) -> None:
+    assert main(["degrade", str(photo_file), "--as", spec, "-o", str(photo_file.with_name("x.png"))]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {message}")
+    assert captured.err.count("\n") == 1
+    assert list(photo_file.parent.iterdir()) == [photo_file]
+
+
+def test_the_original_is_never_overwritten(photo_file: Path, capsys: Capture) -> None:
+    before = photo_file.read_bytes()
+    assert main(["degrade", str(photo_file), "--as", "haze", "-o", str(photo_file)]) == 2
+    assert "originals are never overwritten" in capsys.readouterr().err
+    assert photo_file.read_bytes() == before
+
+
+def test_a_bad_picture_is_code_1(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "x.png").write_bytes(b"GIF89a?")
+    assert main(["degrade", str(tmp_path / "x.png"), "--as", "haze", "-o", str(tmp_path / "y.png")]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'x.png'}: ")
+    assert not (tmp_path / "y.png").exists()

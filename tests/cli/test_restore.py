@@ -1,0 +1,173 @@
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from undegrade.cli import main
+from undegrade.images import Picture, read_picture, write_picture
+
+Scene = Callable[[int, int], NDArray[np.float32]]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def album(photo_file: Path, scene: Scene) -> Path:
+    """A folder with three pictures of different kinds."""
+    folder = photo_file.parent
+    write_picture(Picture(pixels=scene(33, 20), bits=16), folder / "deep.tif")
+    write_picture(Picture(pixels=scene(20, 33)[:1].repeat(3, axis=0), gray=True), folder / "gray.jpg")
+    return folder
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_picture_is_restored_beside_its_original(model: Path, photo_file: Path, capsys: Capture) -> None:
+    before = photo_file.read_bytes()
+    assert main(["restore", str(photo_file), "--model", str(model)]) == 0
+    result = photo_file.with_name("photo.restored.png")
+    assert photo_file.read_bytes() == before
+    assert not np.array_equal(read_picture(result).pixels, read_picture(photo_file).pixels)
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert all(text in captured.out for text in (str(photo_file), "rain streaks", "restored", str(result)))
+
+
+def test_json_is_one_array_and_originals_stay(model: Path, album: Path, tmp_path: Path, capsys: Capture) -> None:
+    before = hashes(album)
+    out = tmp_path / "out"
+    assert main(["restore", str(album), "-o", str(out), "--model", str(model), "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [Path(record["output"]).name for record in records] == ["deep.tif", "gray.jpg", "photo.png"]
+    assert set(records[0]) == {"input", "output", "changed", "diagnosis", "seconds", "notes"}
+    assert records[0]["changed"] is True
+    assert records[0]["diagnosis"]["label"] == "rain"
+    assert sum(records[0]["diagnosis"]["probabilities"].values()) == pytest.approx(1, abs=0.01)
+    assert hashes(album) == before
+    assert read_picture(out / "deep.tif").bits == 16
+    assert read_picture(out / "gray.jpg").gray
+
+
+def test_what_is_well_is_copied_byte_for_byte(contented_model: Path, album: Path, capsys: Capture) -> None:
+    before = hashes(album)
+    assert main(["restore", str(album), "-o", str(album / "out"), "--model", str(contented_model)]) == 0
+    assert hashes(album / "out") == before
+    assert capsys.readouterr().out.count("left alone") == 6  # in the sentence and as what was done
+    photo = str(album / "photo.png")
+    assert main(["restore", photo, "-o", str(album / "x.tif"), "--model", str(contented_model)]) == 0
+    assert np.array_equal(read_picture(album / "x.tif").pixels, read_picture(photo).pixels)
+
+
+def test_one_bad_file_does_not_stop_the_others(model: Path, album: Path, capsys: Capture) -> None:
+    (album / "empty.png").write_bytes(b"")
+    (album / "text.png").write_text("not a picture")
+    (album / "cut.png").write_bytes((album / "photo.png").read_bytes()[:700])
+    missing = album / "missing.png"
+    out = album / "out"
+    arguments = ["restore", str(album), str(missing), "-o", str(out), "--model", str(model), "--json"]
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert len(lines) == 4
+    for name, reason in {
+        "missing.png": "no such file",
+        "cut.png": "cut short or damaged",
+        "empty.png": "the file is empty (0 bytes)",
+        "text.png": "not a picture",
+    }.items():
+        (line,) = (line for line in lines if name in line)
+        assert line.startswith(f"error: {album / name}: ")
+        assert reason in line
+    assert sorted(path.name for path in out.iterdir()) == ["deep.tif", "gray.jpg", "photo.png"]
+    records = {Path(record["input"]).name: record for record in json.loads(captured.out)}
+    assert "0 bytes" in records["empty.png"]["error"]
+    assert records["photo.png"]["changed"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_one_line(model: Path, photo_file: Path, capsys: Capture) -> None:
+    photo_file.chmod(0)
+    assert main(["restore", str(photo_file), "--model", str(model)]) == 1
+    assert f"error: {photo_file}: no permission to read it" in capsys.readouterr().err
+
+
+def test_a_file_that_may_not_be_read_is_one_line(
+    model: Path, photo_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def refuse(*_: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert main(["restore", str(photo_file), "--model", str(model)]) == 1
+    assert f"error: {photo_file}: no permission to read it" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_one_line(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["restore", str(tmp_path), "--model", str(model)]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: {tmp_path}: no pictures in this folder")
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "{folder}/photo.png"], "photo.png: is an input; originals are never overwritten"),
+        (["-o", "{folder}"], "photo.png: is an input; originals are never overwritten"),
+        (["-o", "{folder}/x.bmp"], "x.bmp: unknown ending '.bmp'"),
+        (["--sheet", "{folder}/photo.png"], "photo.png: is an input; originals are never overwritten"),
+        (["--sheet", "{folder}/s.txt"], "s.txt: unknown ending '.txt'"),
+        (["--model", "universal-tiny"], "unknown model 'universal-tiny'; known are universal-small"),
+        (["--model", "{folder}/m.xml"], "m.xml: no such model file"),
+    ],
+)
+def test_what_cannot_be_done_as_asked_is_code_2_and_nothing_is_written(
+    arguments: list[str], message: str, model: Path, photo_file: Path, capsys: Capture
+) -> None:
+    before = hashes(photo_file.parent)
+    given = [argument.format(folder=photo_file.parent) for argument in arguments]
+    defaults = [] if "--model" in given else ["--model", str(model)]
+    assert main(["restore", str(photo_file), *given, *defaults]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert hashes(photo_file.parent) == before
+
+
+def test_a_damaged_checkpoint_is_refused(checkpoint: Path, photo_file: Path, capsys: Capture) -> None:
+    data = bytearray(checkpoint.read_bytes())
+    data[-1] ^= 1
+    bad = photo_file.with_name("bad.safetensors")
+    bad.write_bytes(data)
+    assert main(["restore", str(photo_file), "--model", str(bad)]) == 2
+    assert "bad.safetensors: the weights do not match their recorded sha256" in capsys.readouterr().err
+
+
+def test_the_sheet_shows_every_picture(model: Path, album: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    arguments = ["restore", str(album), "-o", str(tmp_path / "out"), "--sheet", str(sheet), "--model", str(model)]
+    assert main(arguments) == 0
+    assert min(read_picture(sheet).pixels.shape[1:]) > 300
+
+
+def test_a_second_run_does_not_restore_its_own_results(model: Path, photo_file: Path) -> None:
+    for _ in range(2):
+        assert main(["restore", str(photo_file.parent), "--model", str(model)]) == 0
+    assert sorted(path.name for path in photo_file.parent.iterdir()) == ["photo.png", "photo.restored.png"]
+
+
+def test_large_pictures_are_reduced_before_they_wait_for_the_sheet() -> None:
+    from undegrade.cli.restore import _reduced
+
+    pixels = np.random.default_rng(0).random((3, 1700, 900), np.float32)
+    small = _reduced(pixels)
+    assert small.shape == (3, 850, 450)
+    np.testing.assert_allclose(small[:, 0, 0], pixels[:, :2, :2].mean((1, 2)), rtol=1e-5)
+    assert _reduced(pixels[:, :, :1]).shape == (3, 1700, 1)

@@ -1,0 +1,170 @@
+"""What every network of the catalogue promises, on small ones."""
+
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from undegrade.networks import NETWORKS, DegradationClassifier, NAFNet, RestorationNetwork, UniversalRestorer
+from undegrade.networks.checkpoint import load_checkpoint, save_checkpoint
+
+# A new network adds one small configuration here, or several where they take other paths, and its impossible values.
+SMALL: dict[str, tuple[Any, ...]] = {
+    "nafnet": (
+        NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1)),
+        NAFNet.Config(width=8, encoder=(1, 2, 1), middle=2, decoder=(1, 1, 2), unshuffle=2, detail_gain=8.0),
+        NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1), local_size=8, norm_eps=1e-5),
+    ),
+}
+IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
+    "nafnet": (
+        ("width", 0),
+        ("unshuffle", 0),
+        ("decoder", (1, 1, 1)),
+        ("decoder", (1, 1, 1, 1, 1)),
+        ("local_size", 15),
+    ),
+}
+
+CASES = [pytest.param(name, config, id=f"{name}-{i}") for name, all_ in SMALL.items() for i, config in enumerate(all_)]
+every_network = pytest.mark.parametrize(("name", "config"), CASES)
+
+
+def build(name: str, config: Any) -> RestorationNetwork:
+    """The network with weights that leave no branch switched off, as some start."""
+    network = NETWORKS[name](config)  # type: ignore[call-arg]
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=rng))
+    return network.eval()
+
+
+def image(height: int, width: int, batch: int = 1) -> torch.Tensor:
+    return torch.rand(batch, 3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def test_each_member_is_tested_here() -> None:
+    assert SMALL.keys() == NETWORKS.keys()
+    assert IMPOSSIBLE.keys() == NETWORKS.keys()
+
+
+@every_network
+@pytest.mark.parametrize("size", [(16, 24), (17, 33), (1, 1), (5, 40)])
+@torch.no_grad()
+def test_shape_is_kept_at_any_size(name: str, config: Any, size: tuple[int, int]) -> None:
+    given = image(*size, batch=2)
+    before = given.clone()
+    restored = build(name, config)(given)
+    assert restored.shape == given.shape
+    assert restored.dtype == given.dtype
+    assert restored.isfinite().all()
+    assert torch.equal(given, before)
+
+
+@every_network
+@torch.no_grad()
+def test_features_have_the_declared_channels_deepest_first(name: str, config: Any) -> None:
+    network = build(name, config)
+    side = 2 * network.size_multiple
+    features = network.features(image(side, 2 * side, batch=2))
+    assert tuple(f.shape[1] for f in features) == network.feature_channels
+    areas = [f.shape[2] * f.shape[3] for f in features]
+    assert areas == sorted(areas)
+    assert all(f.shape[0] == 2 and f.shape[3] == 2 * f.shape[2] for f in features)
+
+
+@every_network
+def test_a_size_that_is_no_multiple_is_refused_by_features(name: str, config: Any) -> None:
+    network = build(name, config)
+    side = 2 * network.size_multiple
+    with pytest.raises(RuntimeError):
+        network.features(image(side + 1, side))
+
+
+@every_network
+@torch.no_grad()
+def test_forward_is_reconstruct_of_features(name: str, config: Any) -> None:
+    network = build(name, config)
+    given = image(network.size_multiple, 2 * network.size_multiple)
+    assert torch.equal(network(given), network.reconstruct(given, network.features(given)))
+
+
+@every_network
+@torch.no_grad()
+def test_pictures_of_a_batch_do_not_touch_each_other(name: str, config: Any) -> None:
+    network, given = build(name, config), image(18, 20, batch=3)
+    alone = torch.cat([network(given[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(network(given), alone, rtol=1e-4, atol=1e-5)
+
+
+@every_network
+@torch.no_grad()
+def test_memory_order_does_not_change_the_answer(name: str, config: Any) -> None:
+    network, given = build(name, config), image(16, 24, batch=2)
+    expected = network(given)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    last = network(given.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, expected, rtol=1e-4, atol=1e-5)
+
+
+@every_network
+def test_the_gradient_reaches_every_parameter(name: str, config: Any) -> None:
+    network = build(name, config).train()
+    (network(image(32, 48)) - image(32, 48).flip(-1)).square().mean().backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+        assert parameter.grad.abs().max() > 0, key
+
+
+@every_network
+@torch.no_grad()
+def test_global_statistics_are_declared(name: str, config: Any) -> None:
+    """A change far away moves a corner exactly where the network says that its statistics are global."""
+    network = build(name, config)
+    side = 16 * network.size_multiple
+    given = image(16, side)
+    changed = given.clone()
+    changed[..., -4:] = 1 - changed[..., -4:]
+    reached = not torch.equal(network(given)[..., :2], network(changed)[..., :2])
+    assert reached == network.global_statistics
+
+
+@every_network
+@torch.no_grad()
+def test_a_saved_model_comes_back_equal(name: str, config: Any, tmp_path: Path) -> None:
+    head = DegradationClassifier.Config(num_blocks=1, max_channels=8)
+    model = UniversalRestorer(build(name, config), head, ("clean", "noise")).eval()
+    save_checkpoint(model, tmp_path / "model.safetensors", half=False)
+    again = load_checkpoint(tmp_path / "model.safetensors")
+    assert again.network.config == config
+    given = image(19, 27, batch=2)
+    picture, logits = model(given)
+    assert picture.shape == given.shape
+    assert logits.shape == (2, 2)
+    assert torch.equal(again(given)[0], picture)
+    assert torch.equal(again(given)[1], logits)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_configuration_is_frozen_and_keyword_only(name: str) -> None:
+    kind: Callable = NETWORKS[name].Config  # type: ignore[attr-defined]
+    config = kind()
+    field = fields(config)[0].name
+    with pytest.raises(FrozenInstanceError):
+        setattr(config, field, getattr(config, field))
+    with pytest.raises(TypeError, match="positional"):
+        kind(getattr(config, field))
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"), [(name, field, value) for name, all_ in IMPOSSIBLE.items() for field, value in all_]
+)
+def test_impossible_values_are_refused_by_field_and_value(name: str, field: str, value: Any) -> None:
+    shown = str(len(value) if isinstance(value, tuple) else value)
+    with pytest.raises(ValueError, match=rf"{field} (is|has) {shown}\b.*must"):
+        NETWORKS[name].Config(**{field: value})  # type: ignore[attr-defined]

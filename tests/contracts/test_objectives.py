@@ -1,0 +1,124 @@
+"""What every objective of the catalogue promises, on a tiny model and one small batch."""
+
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+import torch
+
+from undegrade.batch import Batch
+from undegrade.degradations import DEGRADATIONS
+from undegrade.networks import DegradationClassifier, NAFNet, UniversalRestorer
+from undegrade.objectives import OBJECTIVES, DegradationClassification, Restoration
+
+LABELS = ("clean", "noise", "low_light")
+# A new objective adds its variants here, each with the fall of the loss in 30 steps that shows that it learns.
+VARIANTS: dict[str, tuple[tuple[Any, float], ...]] = {
+    "degradation_classification": (
+        (DegradationClassification.Config(), 0.4),
+        (DegradationClassification.Config(identity_weight=0.0, focal_gamma=0.0), 0.6),
+    ),
+    "restoration": (
+        (Restoration.Config(), 0.03),
+        (Restoration.Config(loss="psnr"), 3.0),  # dB
+        (Restoration.Config(loss="psnr", naming_weight=1.0), 3.0),
+    ),
+}
+
+CASES = [
+    pytest.param(name, config, fall, id=f"{name}-{i}")
+    for name, all_ in VARIANTS.items()
+    for i, (config, fall) in enumerate(all_)
+]
+every_objective = pytest.mark.parametrize(("name", "config", "fall"), CASES)
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    """Six patches of 32 x 32, two of each label."""
+    rng = torch.Generator().manual_seed(0)
+    clean = torch.nn.functional.interpolate(torch.rand(6, 3, 5, 5, generator=rng), (32, 32), mode="bicubic").clamp(0, 1)
+    degraded = clean.clone()
+    degraded[2:4] = DEGRADATIONS["noise"]().degrade(clean[2:4], rng, {"sigma": 30})
+    degraded[4:] = DEGRADATIONS["low_light"]().degrade(clean[4:], rng, {"stops": 2, "shot": 1e-4})
+    return Batch(degraded=degraded, clean=clean, label=torch.tensor([0, 0, 1, 1, 2, 2]))
+
+
+def make(name: str, config: Any) -> torch.nn.Module:
+    torch.manual_seed(0)
+    network = NAFNet(NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1), unshuffle=2, detail_gain=8.0))
+    head = DegradationClassifier.Config(num_blocks=1, max_channels=8)
+    return OBJECTIVES[name](config, UniversalRestorer(network, head, LABELS))
+
+
+def test_each_member_is_tested_here() -> None:
+    assert VARIANTS.keys() == OBJECTIVES.keys()
+
+
+@every_objective
+def test_scalars_are_finite_and_only_the_loss_carries_a_gradient(
+    name: str, config: Any, fall: float, batch: Batch
+) -> None:
+    scalars = make(name, config)(batch)
+    assert scalars["loss"].requires_grad
+    for key, value in scalars.items():
+        assert value.shape == (), key
+        assert value.dtype == torch.float32, key
+        assert value.isfinite(), key
+        assert value.requires_grad == (key == "loss"), key
+
+
+@every_objective
+def test_the_gradient_is_finite_and_reaches_the_first_layer(name: str, config: Any, fall: float, batch: Batch) -> None:
+    objective = make(name, config)
+    objective(batch)["loss"].backward()
+    gradients = [p.grad for p in objective.parameters() if p.grad is not None]
+    assert all(g.isfinite().all() for g in gradients)
+    first = objective.model.network.intro.weight.grad
+    assert first is not None
+    assert first.abs().max() > 0
+
+
+@every_objective
+def test_the_batch_is_untouched(name: str, config: Any, fall: float, batch: Batch) -> None:
+    before = [batch.degraded.clone(), batch.clean.clone(), batch.label.clone()]
+    make(name, config)(batch)["loss"].backward()
+    assert all(torch.equal(a, b) for a, b in zip(before, (batch.degraded, batch.clean, batch.label), strict=True))
+
+
+@every_objective
+def test_it_overfits_one_batch(name: str, config: Any, fall: float, batch: Batch) -> None:
+    objective = make(name, config)
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(30):
+        losses.append((loss := objective(batch)["loss"]).item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert losses[0] - min(losses[-3:]) > fall
+
+
+@every_objective
+def test_under_bf16_the_loss_is_float32_and_near(name: str, config: Any, fall: float, batch: Batch) -> None:
+    objective = make(name, config)
+    exact = objective(batch)["loss"]
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = objective(batch)["loss"]
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, exact, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_configuration_is_frozen_and_keyword_only(name: str) -> None:
+    kind: Any = OBJECTIVES[name].Config  # type: ignore[attr-defined]
+    with pytest.raises(FrozenInstanceError):
+        kind().focal_gamma = 1.0
+    with pytest.raises(TypeError, match="positional"):
+        kind(1.0)
+
+
+@pytest.mark.parametrize(("field", "value"), [("loss", "l3"), ("naming_weight", -0.5)])
+def test_impossible_values_are_refused_by_field_and_value(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{field} is '?{value}'?"):
+        Restoration.Config(**{field: value})

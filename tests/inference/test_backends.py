@@ -1,0 +1,101 @@
+import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from undegrade.errors import UndegradeError
+from undegrade.inference.backends import OpenVinoBackend, TorchBackend, open_backend
+
+Scene = Callable[[int, int], NDArray[np.float32]]
+
+
+def test_every_backend_answers_alike(model: Path, checkpoint: Path, scene: Scene) -> None:
+    for backend in (open_backend(model), open_backend(checkpoint)):
+        assert backend.labels[0] == "clean"
+        assert len(backend.labels) == 11
+        assert backend.size_multiple == 16
+        picture, logits = backend.run(scene(21, 34))
+        assert (picture.shape, picture.dtype) == ((3, 21, 34), np.float32)
+        assert (logits.shape, logits.dtype) == ((11,), np.float32)
+        assert backend.labels[int(logits.argmax())] == "rain"
+
+
+def test_the_kind_of_file_decides(model: Path, checkpoint: Path) -> None:
+    assert isinstance(open_backend(model, precision="f32"), OpenVinoBackend)
+    assert isinstance(open_backend(checkpoint), TorchBackend)
+    assert open_backend(model, precision="f32").name == "tiny.xml, OpenVINO f32"
+    assert open_backend(checkpoint).name == "tiny.safetensors, PyTorch f32"
+
+
+def test_bf16_stays_near_float32(model: Path, scene: Scene) -> None:
+    image = scene(64, 64)
+    auto, exact = OpenVinoBackend(model), OpenVinoBackend(model, precision="f32", threads=1)
+    difference = auto.run(image)[0] - exact.run(image)[0]
+    assert 10 * np.log10(1 / (np.square(difference).mean() + 1e-12)) > 50
+
+
+def test_bf16_is_refused_where_the_cpu_has_none(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
+    assert OpenVinoBackend(model).name.endswith("f32")
+    with pytest.raises(UndegradeError, match="precision: bf16"):
+        OpenVinoBackend(model, precision="bf16")
+
+
+def test_threads_may_share_a_backend(model: Path, scene: Scene) -> None:
+    backend = OpenVinoBackend(model, precision="f32")
+    image = scene(40, 40)
+    alone = backend.run(image)[0]
+    with ThreadPoolExecutor(3) as pool:
+        for picture, _ in pool.map(backend.run, [image] * 9):
+            np.testing.assert_array_equal(picture, alone)
+
+
+def copy_model(model: Path, folder: Path) -> Path:
+    for path in (model, model.with_suffix(".bin")):
+        shutil.copy(path, folder)
+    return folder / model.name
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda xml: xml.unlink(), "tiny.xml: no such file; a model is"),
+        (lambda xml: xml.with_suffix(".bin").unlink(), "tiny.bin: no such file; a model is"),
+        (lambda xml: xml.write_text("not xml"), "tiny.xml: the model is damaged"),
+        (lambda xml: xml.write_bytes(xml.read_bytes()[:5000]), "tiny.xml: the model is damaged"),
+        (lambda xml: xml.with_suffix(".bin").write_bytes(b""), "tiny.xml: the model is damaged"),
+        (lambda xml: xml.write_text(xml.read_text().replace("undegrade", "another")), "no undegrade header"),
+        (lambda xml: xml.write_text(xml.read_text().replace("version&quot;: 1", "version&quot;: 9")), "version 9"),
+    ],
+)
+def test_a_damaged_model_is_one_line(
+    model: Path, tmp_path: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    copy = copy_model(model, tmp_path)
+    spoil(copy)
+    with pytest.raises(UndegradeError, match=message) as caught:
+        OpenVinoBackend(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_flipped_bit_in_the_weights_is_noticed(model: Path, tmp_path: Path) -> None:
+    copy = copy_model(model, tmp_path)
+    weights = bytearray(copy.with_suffix(".bin").read_bytes())
+    weights[len(weights) // 2] ^= 4
+    copy.with_suffix(".bin").write_bytes(weights)
+    with pytest.raises(UndegradeError, match=r"damaged, or its .bin is another model's"):
+        OpenVinoBackend(copy)
+
+
+def test_a_checkpoint_without_torch_says_what_to_install(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "undegrade.networks.checkpoint")
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    with pytest.raises(UndegradeError, match=r"needs `pip install 'undegrade\[train\]'`"):
+        TorchBackend(checkpoint)

@@ -1,0 +1,90 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from undegrade.diagnosis import name
+from undegrade.errors import UndegradeError
+from undegrade.images import Picture
+from undegrade.inference.restorer import Restorer
+
+Scene = Callable[[int, int], NDArray[np.float32]]
+
+
+class Brighten:
+    """Adds 0.3; says `clean` where a tile is dark in the mean, `haze` where it is bright."""
+
+    name, labels, size_multiple = "brighten", ("clean", "haze"), 16
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[int, ...]] = []
+
+    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        self.sizes.append(image.shape[1:])
+        bright = np.float32(10 * (image.mean() - 0.3))
+        return image + np.float32(0.3), np.array([0, bright], np.float32)
+
+
+class Broken(Brighten):
+    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return image * np.float32("nan"), np.zeros(2, np.float32)
+
+
+def test_what_is_wrong_is_repaired_and_clipped(scene: Scene) -> None:
+    alpha = scene(30, 40)[:1]
+    picture = Picture(pixels=scene(30, 40), alpha=alpha, bits=16, profile=b"p")
+    restored = Restorer(Brighten(), name).restore(picture)
+    assert restored.changed
+    assert restored.diagnosis.label == "haze"
+    np.testing.assert_allclose(restored.picture.pixels, (picture.pixels + 0.3).clip(0, 1), atol=1e-6)
+    assert restored.picture.alpha is alpha
+    assert (restored.picture.bits, restored.picture.profile) == (16, b"p")
+    assert restored.seconds > 0
+
+
+def test_what_is_well_is_left_alone_to_the_last_bit(scene: Scene) -> None:
+    picture = Picture(pixels=scene(30, 40) * np.float32(0.2))
+    restored = Restorer(Brighten(), name).restore(picture)
+    assert not restored.changed
+    assert restored.picture is picture
+    assert restored.diagnosis.healthy
+
+
+def test_gray_stays_gray(scene: Scene) -> None:
+    class Tint(Brighten):
+        def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            tint = np.float32([0.1, 0.0, -0.2])[:, None, None]
+            return image + tint, np.float32([0, 5])
+
+    pixels = scene(20, 24)[:1].repeat(3, axis=0)
+    restored = Restorer(Tint(), name).restore(Picture(pixels=pixels, gray=True)).picture
+    assert np.ptp(restored.pixels, axis=0).max() == 0
+    expected = (pixels[0] + 0.2126 * 0.1 - 0.0722 * 0.2).clip(0, 1)
+    np.testing.assert_allclose(restored.pixels[0], expected, atol=1e-6)
+
+
+def test_large_pictures_go_tile_by_tile_without_a_seam(scene: Scene) -> None:
+    backend, told = Brighten(), []
+    picture = Picture(pixels=np.maximum(scene(1700, 900), np.float32(0.4)))
+    restored = Restorer(backend, name).restore(picture, lambda done, total: told.append((done, total)))
+    assert backend.sizes == [(624, 496)] * 6
+    assert told == [(n, 6) for n in range(1, 7)]
+    np.testing.assert_allclose(restored.picture.pixels, (picture.pixels + 0.3).clip(0, 1), atol=1e-6)
+
+
+def test_diagnosis_and_restoration_judge_alike_by_at_most_nine_tiles() -> None:
+    ramp = np.linspace(0, 1, 3000, dtype=np.float32)
+    picture = Picture(pixels=np.broadcast_to(ramp, (3, 2500, 3000)).copy())
+    looking, restoring = Brighten(), Brighten()
+    found = Restorer(looking, name).diagnose(picture)
+    restored = Restorer(restoring, name).restore(picture)
+    assert found == restored.diagnosis
+    assert len(looking.sizes) == 9
+    assert len(restoring.sizes) == 20
+    assert 0.5 < found.probability < 1
+
+
+def test_an_answer_that_is_no_number_is_never_passed_on(scene: Scene) -> None:
+    with pytest.raises(UndegradeError, match="brighten: the model's answer is no number"):
+        Restorer(Broken(), name).restore(Picture(pixels=scene(20, 20)))

@@ -1,0 +1,66 @@
+"""The degradation classifier against the published head."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from undegrade.networks import DegradationClassifier, NAFNet
+
+CHANNELS = (128, 64, 32, 16)  # of the features, deepest first
+
+
+def published_head() -> DegradationClassifier:
+    return DegradationClassifier(DegradationClassifier.Config(), CHANNELS, 5).eval()
+
+
+def features(batch: int = 1) -> tuple[torch.Tensor, ...]:
+    rng = torch.Generator().manual_seed(0)
+    return tuple(torch.rand(batch, c, 2 << i, 4 << i, generator=rng) for i, c in enumerate(CHANNELS))
+
+
+def test_state_dict_names_and_shapes_are_the_published_ones(
+    published_shapes: Callable[[str], dict[str, tuple[int, ...]]],
+) -> None:
+    ours = {key: tuple(value.shape) for key, value in published_head().state_dict().items()}
+    assert ours == published_shapes("dcpt_classifier_nafnet")
+
+
+@torch.no_grad()
+def test_logits_are_the_published_ones(
+    golden: Callable, drawn_weights: Callable, picture: Callable, deviation: Callable
+) -> None:
+    network = NAFNet(NAFNet.Config(width=16, encoder=(1, 1, 1, 2))).eval()
+    weights = drawn_weights("nafnet_dcpt")
+    network.load_state_dict({re.sub(r"^decoder(\d)", r"decoders.\1", key): value for key, value in weights.items()})
+    head = published_head()
+    head.load_state_dict(drawn_weights("dcpt_classifier_nafnet"))
+    logits = head(network.features(picture(48, 64)))
+    assert deviation(logits, golden("dcpt_classifier_nafnet")["output"]) < 1e-4
+
+
+def test_a_light_head_projects_wide_features_and_learns_from_all_of_them() -> None:
+    head = DegradationClassifier(DegradationClassifier.Config(num_blocks=1, max_channels=24), CHANNELS, 7)
+    widths = {m.out_channels for m in head.bottleneck_layers.modules() if isinstance(m, torch.nn.Conv2d)}
+    assert max(widths) == 48  # twice the width inside a bottleneck
+    given = tuple(f.requires_grad_() for f in features(2))
+    logits = head(given)
+    assert logits.shape == (2, 7)
+    logits.logsumexp(1).sum().backward()
+    for feature in given:
+        assert feature.grad is not None
+        assert feature.grad.abs().max() > 0
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in head.parameters())
+
+
+@torch.no_grad()
+def test_pictures_of_a_batch_are_named_one_by_one() -> None:
+    head, given = published_head(), features(3)
+    alone = torch.cat([head(tuple(f[i : i + 1] for f in given)) for i in range(3)])
+    torch.testing.assert_close(head(given), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_another_number_of_features_is_refused() -> None:
+    with pytest.raises(ValueError, match="argument"):
+        published_head()(features()[1:])

@@ -1,0 +1,96 @@
+"""The losses against their formulas, and how the objectives add them up."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from skimage.metrics import peak_signal_noise_ratio
+
+from undegrade.batch import Batch
+from undegrade.networks import DegradationClassifier, NAFNet, UniversalRestorer
+from undegrade.objectives import DegradationClassification, Restoration
+from undegrade.objectives.focal import focal_loss
+from undegrade.objectives.restoration import l1_loss, psnr_loss
+
+RNG = np.random.default_rng(0)
+CLEAN, DEGRADED = (torch.from_numpy(RNG.random((4, 3, 16, 16), dtype=np.float32)) for _ in range(2))
+BATCH = Batch(degraded=DEGRADED, clean=CLEAN, label=torch.tensor([0, 1, 2, 1]))
+
+
+def model(*, zero_output: bool = False) -> UniversalRestorer:
+    torch.manual_seed(0)
+    network = NAFNet(NAFNet.Config(width=8, encoder=(1,), decoder=(1,), unshuffle=2, zero_output=zero_output))
+    return UniversalRestorer(network, DegradationClassifier.Config(num_blocks=1), ("clean", "noise", "haze"))
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 2.0])
+def test_focal_loss_is_its_formula(gamma: float) -> None:
+    logits, label = torch.tensor([[2.0, -1.0, 0.5], [0.1, 0.2, 0.3]]), [0, 2]
+    terms = []
+    for row, index in zip(logits.tolist(), label, strict=True):
+        p = math.exp(row[index]) / sum(math.exp(v) for v in row)
+        terms.append(-((1 - p) ** gamma) * math.log(p))
+    assert focal_loss(logits, torch.tensor(label), gamma).item() == pytest.approx(sum(terms) / 2, rel=1e-5)
+
+
+def test_focal_loss_without_gamma_is_cross_entropy() -> None:
+    logits, label = torch.randn(5, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 3, 1])
+    torch.testing.assert_close(focal_loss(logits, label, 0.0), F.cross_entropy(logits, label))
+
+
+def test_focal_loss_of_a_certain_answer_has_a_finite_gradient() -> None:
+    logits = torch.tensor([[200.0, -200.0]], requires_grad=True)
+    loss = focal_loss(logits, torch.tensor([0]), 2.0)
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_psnr_loss_is_minus_the_mean_psnr_of_the_pictures() -> None:
+    expected = [
+        peak_signal_noise_ratio(c, d, data_range=1) for c, d in zip(CLEAN.numpy(), DEGRADED.numpy(), strict=True)
+    ]
+    assert psnr_loss(DEGRADED, CLEAN, floor=0.0).item() == pytest.approx(-np.mean(expected), rel=1e-5)
+
+
+def test_psnr_loss_has_a_floor() -> None:
+    assert psnr_loss(CLEAN, CLEAN).item() == pytest.approx(10 * math.log10(3e-5), rel=1e-5)
+
+
+def test_l1_loss_is_the_mean_difference() -> None:
+    assert l1_loss(DEGRADED, CLEAN).item() == pytest.approx(np.abs(DEGRADED.numpy() - CLEAN.numpy()).mean(), rel=1e-5)
+
+
+def test_the_identity_has_no_gain_and_its_own_distance() -> None:
+    scalars = Restoration(Restoration.Config(), model(zero_output=True))(BATCH)
+    assert scalars["gain_db"].item() == 0
+    torch.testing.assert_close(scalars["loss"], l1_loss(DEGRADED, CLEAN))
+    assert set(scalars) == {"loss", "distance", "gain_db"}
+
+
+@pytest.mark.parametrize("weight", [0.5, 2.0])
+def test_restoration_adds_the_weighted_naming(weight: float) -> None:
+    scalars = Restoration(Restoration.Config(naming_weight=weight), model())(BATCH)
+    torch.testing.assert_close(scalars["loss"].detach(), scalars["distance"] + weight * scalars["naming"])
+
+
+def test_pretraining_adds_naming_of_the_degraded_and_identity_on_the_clean() -> None:
+    universal = model()
+    config = DegradationClassification.Config(naming_weight=0.7, identity_weight=3.0)
+    scalars = DegradationClassification(config, universal)(BATCH)
+    with torch.no_grad():
+        _, logits = universal(DEGRADED)
+        naming, identity = focal_loss(logits, BATCH.label, 2.0), l1_loss(universal(CLEAN)[0], CLEAN)
+    torch.testing.assert_close(scalars["naming"], naming)
+    torch.testing.assert_close(scalars["identity"], identity)
+    torch.testing.assert_close(scalars["loss"].detach(), 0.7 * naming + 3.0 * identity)
+    assert scalars["accuracy"] == (logits.argmax(1) == BATCH.label).float().mean()
+
+
+def test_pretraining_without_identity_runs_on_the_degraded_alone() -> None:
+    scalars = DegradationClassification(DegradationClassification.Config(identity_weight=0.0), model())(BATCH)
+    assert set(scalars) == {"loss", "naming", "accuracy"}
+    torch.testing.assert_close(scalars["loss"].detach(), scalars["naming"])
