@@ -15,13 +15,13 @@ LABELS = ("clean", "noise", "low_light")
 # A new objective adds its variants here, each with the fall of the loss in 30 steps that shows that it learns.
 VARIANTS: dict[str, tuple[tuple[Any, float], ...]] = {
     "degradation_classification": (
-        (DegradationClassification.Config(), 0.4),
+        (DegradationClassification.Config(), 0.7),
         (DegradationClassification.Config(identity_weight=0.0, focal_gamma=0.0), 0.6),
     ),
     "restoration": (
-        (Restoration.Config(), 0.03),
-        (Restoration.Config(loss="psnr"), 3.0),  # dB
-        (Restoration.Config(loss="psnr", naming_weight=1.0), 3.0),
+        (Restoration.Config(), 0.2),
+        (Restoration.Config(loss="psnr"), 8.0),  # dB
+        (Restoration.Config(loss="psnr", naming_weight=1.0), 8.0),
     ),
 }
 

@@ -29,7 +29,9 @@ def evaluate(
     rows = measure_folder(data, model, crop)
     if as_json:
         table = [{**asdict(row), "gain": row.gain} for row in rows]
-        typer.echo(json.dumps({"data": data.name, "model": model, "ruler": RULER, "crop": crop, "rows": table}, indent=2))
+        typer.echo(
+            json.dumps({"data": data.name, "model": model, "ruler": RULER, "crop": crop, "rows": table}, indent=2)
+        )
     else:
         _print_table(rows, f"{model} on {data.name} ({RULER})")
 
@@ -65,7 +67,17 @@ def _print_table(rows: list[Row], title: str) -> None:
     from rich.table import Table
 
     table = Table(title=title)
-    for column in ("degradation", "pictures", "PSNR in", "PSNR out", "gain dB", "SSIM in", "SSIM out", "named", "worse"):
+    for column in (
+        "degradation",
+        "pictures",
+        "PSNR in",
+        "PSNR out",
+        "gain dB",
+        "SSIM in",
+        "SSIM out",
+        "named",
+        "worse",
+    ):
         table.add_column(column, justify="left" if column == "degradation" else "right")
     for row in rows:
         shown = [f"{v:.2f}" for v in (row.psnr_in, row.psnr_out, row.gain)]

@@ -16,9 +16,7 @@ class Jpeg(Degradation):
     """Baseline JPEG with halved chroma (4:2:0), written and read by libjpeg: y = decode(encode(x, quality))."""
 
     label = "jpeg"
-    quality: tuple[float, float] = severity(
-        10, 90, "libjpeg quality", limits=(1, 100), whole=True, falling=True
-    )
+    quality: tuple[float, float] = severity(10, 90, "libjpeg quality", limits=(1, 100), whole=True, falling=True)
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, quality: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range. Draws nothing from `rng`."""

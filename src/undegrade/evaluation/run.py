@@ -76,7 +76,7 @@ def measure(restore: Restore, pairs: Sequence[tuple[Picture, Picture]], *, label
 
 def quantise(picture: Picture) -> Picture:
     """Rounded to 8 bits, as it will be saved: (3, H, W) in [0, 1]."""
-    return (np.clip(picture, 0, 1) * 255).round().astype(np.float32) / 255
+    return (np.clip(picture, 0, 1) * 255).round().astype(np.float32) / np.float32(255)
 
 
 def centre_crop(picture: Picture, side: int) -> Picture:

@@ -9,7 +9,7 @@ from undegrade.degradations import DEGRADATIONS, Degradation
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """The `undegrade` ruler: both pictures are rounded to 8 bits as they would be saved; PSNR and SSIM on RGB, whole crop.
+    """The `undegrade` ruler: pictures rounded to 8 bits as they would be saved; PSNR and SSIM on RGB, whole crop.
 
     Every degradation stands at the middle of its ranges; the layout (noise, streaks, depth) of picture n is drawn
     from seed n, the same for every model.

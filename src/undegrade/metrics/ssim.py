@@ -11,6 +11,12 @@ def ssim(picture: NDArray[np.float32], clean: NDArray[np.float32]) -> float:
     """Mean SSIM (Wang et al., 2004) over RGB; Gaussian window of sigma 1.5, 11 x 11; both (3, H, W) in [0, 1]."""
     return float(
         structural_similarity(
-            clean, picture, channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+            clean,
+            picture,
+            channel_axis=0,
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
         )
     )

@@ -98,12 +98,14 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
     with safe_open(path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no mapping, keys() is its API
     if digest(tensors) != header["sha256"]:
-        raise UndegradeError(f"{path}: the weights do not match their recorded sha256; the file is damaged, get it anew")
+        raise UndegradeError(
+            f"{path}: the weights do not match their recorded sha256; the file is damaged, get it anew"
+        )
     if header["network"] not in NETWORKS:
         raise UndegradeError(f"{path}: network {header['network']!r} is unknown; known are {', '.join(NETWORKS)}")
-    kind = NETWORKS[header["network"]]
+    kind: Any = NETWORKS[header["network"]]  # each takes its own Config
     try:
-        config = kind.Config(**tuples(header["config"]))  # type: ignore[attr-defined]
+        config = kind.Config(**tuples(header["config"]))
         head = DegradationClassifier.Config(**header["classifier"])
         model = UniversalRestorer(kind(config), head, tuple(header["labels"]))
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})

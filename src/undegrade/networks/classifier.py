@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from undegrade.networks.blocks import ChannelLayerNorm
 
-
 NORMS: dict[str, type[nn.Module]] = {"layer": ChannelLayerNorm, "batch": nn.BatchNorm2d}
 
 

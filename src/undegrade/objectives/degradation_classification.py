@@ -15,7 +15,8 @@ from undegrade.objectives.restoration import l1_loss
 class DegradationClassification(nn.Module):
     """Universal restoration pre-training (DCPT, ICLR 2025): two forwards, one backward.
 
-    loss = naming_weight * focal(classifier(features(degraded)), label) + identity_weight * mean |network(clean) - clean|
+    loss = naming_weight * focal(classifier(features(degraded)), label)
+         + identity_weight * mean |network(clean) - clean|
     """
 
     @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
 
+from undegrade.networks import UniversalRestorer
 from undegrade.training.loop import Step
 
 
@@ -16,7 +16,7 @@ class Ema:
     The decay starts small, min(decay, (1 + n) / (10 + n)) after n steps, so that the first weights are soon forgotten.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: UniversalRestorer, decay: float) -> None:
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
         self.model, self.decay = model, decay
 
@@ -24,7 +24,7 @@ class Ema:
     def __call__(self, step: Step) -> None:
         """Move the average."""
         decay = min(self.decay, (1 + step.number) / (10 + step.number))
-        average, weights = list(self.average.parameters()), [p.detach() for p in self.model.parameters()]
+        average, weights = ([p.detach() for p in m.parameters()] for m in (self.average, self.model))
         torch._foreach_lerp_(average, weights, 1 - decay)
         for kept, new in zip(self.average.buffers(), self.model.buffers(), strict=True):
             kept.copy_(new)  # statistics of batch norms are averages already

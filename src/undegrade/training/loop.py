@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -33,7 +34,7 @@ def make_optimizer(objective: nn.Module, stage: Stage) -> torch.optim.Optimizer:
     matrices = [p for p in objective.parameters() if p.ndim >= 2 and p.requires_grad and p.numel() > max(p.shape)]
     taken = {id(p) for p in matrices}
     vectors = [p for p in objective.parameters() if id(p) not in taken and p.requires_grad]
-    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=stage.lr, betas=stage.betas, weight_decay=stage.weight_decay, fused=True)
 
 

@@ -18,7 +18,7 @@ from undegrade.networks.checkpoint import save_checkpoint
 from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
 from undegrade.training.hooks import Log, Validation
-from undegrade.training.loop import fit, make_optimizer
+from undegrade.training.loop import Hook, fit, make_optimizer
 from undegrade.training.recipe import Recipe, Stage, to_json
 from undegrade.training.resume import Saver, load_state
 
@@ -100,15 +100,13 @@ class Run:
         kept = ema.average if ema else model
         before = sum(s.steps * s.batch for s in recipe.stages[:number])
         photos = CleanFolder(self.clean, part="train", holdout=recipe.holdout)
-        data = Mixture(
-            photos, recipe.mixture, batch=stage.batch, crop=stage.crop, first=before // stage.batch + first
-        )
+        data = Mixture(photos, recipe.mixture, batch=stage.batch, crop=stage.crop, first=before // stage.batch + first)
         log = Log(self.folder, number, every=pace.log, show=self.show)
         saver = Saver(
             folder=self.folder, stage=number, model=model, ema=ema, every=pace.save, done=lambda _: self._keep(kept)
         )
-        hooks = [*([ema] if ema else []), log, saver]
-        hooks.append(Validation(lambda: self.validate(kept), log, every=pace.validate))
+        validation = Validation(lambda: self.validate(kept), log, every=pace.validate)
+        hooks: list[Hook] = [*([ema] if ema else []), log, saver, validation]
         fit(objective, batches(data, workers=pace.workers), stage, hooks, optimizer=optimizer, first=first)
         if ema:
             model.load_state_dict(ema.average.state_dict())
@@ -123,5 +121,6 @@ class Run:
 
 def build(recipe: Recipe) -> UniversalRestorer:
     """The recipe's model with fresh weights."""
-    kind = next(k for k in NETWORKS.values() if k.Config is type(recipe.network))  # type: ignore[attr-defined]
+    networks: dict[str, Any] = dict(NETWORKS)  # each takes its own Config
+    kind = next(k for k in networks.values() if k.Config is type(recipe.network))
     return UniversalRestorer(kind(recipe.network), recipe.classifier, recipe.mixture.labels)
