@@ -13,7 +13,7 @@ help:
 	@echo "make demo   restore the example photos: .venv with the base install, results in demo-output/"
 	@echo "make test   everything CI checks: .venv with all extras, lint, types, all tests"
 	@echo "make check  the quick part of it, before each commit; needs the .venv of make test"
-	@echo "make bench  run the scripts of benchmarks/"
+	@echo "make bench  speed and memory, into benchmarks/results/"
 
 demo: .venv/installed-base
 	$(BIN)/undegrade restore examples -o demo-output --sheet demo-output/before-after.jpg
@@ -32,8 +32,9 @@ check:
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m "not slow" --ignore=tests/end_to_end
 
 bench: .venv/installed-dev
-	@ls benchmarks/*.py >/dev/null 2>&1 || { echo "benchmarks/ holds no scripts yet"; exit 1; }
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	@mkdir -p benchmarks/results
+	$(BIN)/python benchmarks/degradations.py > benchmarks/results/degradations.json
+	$(BIN)/python benchmarks/runtime.py > benchmarks/results/runtime.json
 
 .venv/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

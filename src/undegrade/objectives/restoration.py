@@ -20,10 +20,11 @@ def l1_loss(picture: Tensor, clean: Tensor) -> Tensor:
     return (picture - clean).abs().mean()
 
 
-def psnr_loss(picture: Tensor, clean: Tensor, floor: float = 3e-5) -> Tensor:
-    """10 * log10(mse + floor), averaged over the pictures: minus the PSNR, which weighs easy and hard pictures alike.
+def psnr_loss(picture: Tensor, clean: Tensor, floor: float) -> Tensor:
+    """10 * log10(mse + floor), averaged over the pictures: minus the PSNR, a decibel being worth the same anywhere.
 
-    `floor` keeps pictures that are nearly perfect (above 45 dB) from taking over.
+    The gradient of a picture goes with sqrt(mse) / (mse + floor): without a floor, clean and nearly clean pictures pull
+    ten to a hundred times harder than dark or hazy ones, and the network learns to leave everything alone.
     """
     mse = (picture - clean).square().mean((1, 2, 3))
     return (10 / math.log(10)) * torch.log(mse + floor).mean()
@@ -40,6 +41,7 @@ class Restoration(nn.Module):
         """L1 alone by default, as DCPT fine-tunes."""
 
         loss: str = "l1"  # "l1", or "psnr": minus the PSNR of each picture, in dB
+        psnr_floor: float = 1e-3  # of "psnr": pictures with a smaller mean squared error than this count less
         naming_weight: float = 0.0  # of the classification; 0 leaves the classifier out
         focal_gamma: float = 2.0
 
@@ -49,6 +51,8 @@ class Restoration(nn.Module):
                 raise ValueError(f"Restoration.Config.loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
             if self.naming_weight < 0:
                 raise ValueError(f"Restoration.Config.naming_weight is {self.naming_weight}; it must be at least 0")
+            if self.psnr_floor <= 0:
+                raise ValueError(f"Restoration.Config.psnr_floor is {self.psnr_floor}; it must be above 0")
 
     def __init__(self, config: Config, model: UniversalRestorer) -> None:
         super().__init__()
@@ -58,9 +62,11 @@ class Restoration(nn.Module):
         """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
         features = self.model.network.features(batch.degraded)
         picture = self.model.network.reconstruct(batch.degraded, features).float()
-        distance = (l1_loss if self.config.loss == "l1" else psnr_loss)(picture, batch.clean)
+        floor = self.config.psnr_floor
+        in_decibels = self.config.loss == "psnr"
+        distance = psnr_loss(picture, batch.clean, floor) if in_decibels else l1_loss(picture, batch.clean)
         with torch.no_grad():
-            gain = psnr_loss(batch.degraded, batch.clean) - psnr_loss(picture, batch.clean)
+            gain = psnr_loss(batch.degraded, batch.clean, floor) - psnr_loss(picture, batch.clean, floor)
         scalars = {"loss": distance, "distance": distance.detach(), "gain_db": gain}
         if self.config.naming_weight:
             logits = self.model.classifier(features).float()

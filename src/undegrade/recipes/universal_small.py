@@ -38,7 +38,7 @@ def universal_small() -> Recipe:
             # Small patches first: twice the steps in the same time.
             Stage(
                 objective=Restoration.Config(loss="psnr", naming_weight=1.0),
-                steps=5_000,
+                steps=6_000,
                 crop=64,
                 lr_floor=1.0,
                 betas=(0.9, 0.99),
@@ -46,8 +46,8 @@ def universal_small() -> Recipe:
                 ema=0.999,
             ),
             Stage(
-                objective=Restoration.Config(loss="psnr", naming_weight=1.0),
-                steps=6_500,
+                objective=Restoration.Config(loss="psnr", psnr_floor=3e-4, naming_weight=1.0),
+                steps=3_700,
                 crop=96,
                 betas=(0.9, 0.99),
                 clip=1.0,
