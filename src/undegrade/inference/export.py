@@ -70,8 +70,7 @@ def _convert(model: UniversalRestorer) -> Any:
             self.model = model
 
         def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            features = self.model.network.features(image)
-            return self.model.network.reconstruct(image, features), self.model.classifier(features)
+            return self.model.answer(image)
 
     side = 2 * model.network.size_multiple
     with warnings.catch_warnings():

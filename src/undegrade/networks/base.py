@@ -15,17 +15,25 @@ class RestorationNetwork(nn.Module):
         config: the frozen dataclass that the network was built from.
         size_multiple: height and width must be multiples of it inside the network; `forward` pads.
         feature_channels: channels of each feature, deepest first.
+        feature_fold: the finest feature is smaller than the picture by this factor a side.
         global_statistics: True where an output pixel depends on the mean of the whole picture, so that tiles of one
             picture are not treated exactly as the whole would be.
     """
 
     def __init__(
-        self, config: Any, *, size_multiple: int, feature_channels: tuple[int, ...], global_statistics: bool
+        self,
+        config: Any,
+        *,
+        size_multiple: int,
+        feature_channels: tuple[int, ...],
+        feature_fold: int = 1,
+        global_statistics: bool,
     ) -> None:
         super().__init__()
         self.config = config
         self.size_multiple = size_multiple
         self.feature_channels = feature_channels
+        self.feature_fold = feature_fold
         self.global_statistics = global_statistics
 
     def features(self, image: Tensor) -> tuple[Tensor, ...]:

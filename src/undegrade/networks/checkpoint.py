@@ -55,6 +55,7 @@ def save_checkpoint(
         "config": asdict(model.network.config),
         "classifier": asdict(model.classifier.config),
         "labels": model.labels,
+        "steered": model.answers is not None,
         "recipe": recipe,
         "sha256": digest(tensors),
     }
@@ -107,7 +108,7 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
     try:
         config = kind.Config(**tuples(header["config"]))
         head = DegradationClassifier.Config(**header["classifier"])
-        model = UniversalRestorer(kind(config), head, tuple(header["labels"]))
+        model = UniversalRestorer(kind(config), head, tuple(header["labels"]), steered=header["steered"])
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

@@ -113,6 +113,7 @@ class NAFNet(RestorationNetwork):
             config,
             size_multiple=config.unshuffle << levels,
             feature_channels=tuple(width << level for level in reversed(range(levels))),
+            feature_fold=config.unshuffle,
             global_statistics=not config.local_size,
         )
         self.intro = nn.Conv2d(3 * config.unshuffle**2, width, 3, padding=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undegrade.networks.base import RestorationNetwork
@@ -11,24 +12,50 @@ from undegrade.networks.classifier import DegradationClassifier
 class UniversalRestorer(nn.Module):
     """One pass over the picture, two answers: the restored picture and the name of the degradation.
 
+    With `steered`, the name decides how the picture is drawn: each label has an output convolution of its own on the
+    finest feature: picture = network(image) + sum over labels of p_k * unfold(answer_k(feature)), p = softmax of the
+    logits. Otherwise ten degradations quarrel over one output layer, and none of them gets anywhere for a long time.
+
     Args:
         network: draws the picture and provides the features.
         classifier: reads the features.
         labels: the names that the logits stand for, in order.
+        steered: whether the labels have output convolutions of their own; they start at zero.
     """
 
     def __init__(
-        self, network: RestorationNetwork, classifier: DegradationClassifier.Config, labels: tuple[str, ...]
+        self,
+        network: RestorationNetwork,
+        classifier: DegradationClassifier.Config,
+        labels: tuple[str, ...],
+        *,
+        steered: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.classifier = DegradationClassifier(classifier, network.feature_channels, len(labels))
         self.labels = labels
+        self.answers: nn.Conv2d | None = None
+        if steered:
+            self.answers = nn.Conv2d(
+                network.feature_channels[-1], 3 * network.feature_fold**2 * len(labels), 3, padding=1
+            )
+            nn.init.zeros_(self.answers.weight)
+            nn.init.zeros_(self.answers.bias)  # type: ignore[arg-type]
+
+    def answer(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """`forward` for sides that are multiples of the network's `size_multiple`."""
+        features = self.network.features(image)
+        picture, logits = self.network.reconstruct(image, features), self.classifier(features)
+        if self.answers is not None:
+            # Naming alone teaches the classifier; it is not bent to make the picture's loss smaller.
+            share = logits.detach().softmax(1)[:, :, None, None, None]
+            each = self.answers(features[-1]).unflatten(1, (len(self.labels), -1))
+            picture = picture + F.pixel_shuffle((each * share).sum(1), self.network.feature_fold)
+        return picture, logits
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) in [0, 1], any size -> restored (B, 3, H, W), not clipped, and logits (B, num_labels)."""
         height, width = image.shape[-2:]
-        padded = self.network.pad(image)
-        features = self.network.features(padded)
-        picture = self.network.reconstruct(padded, features)[..., :height, :width]
-        return picture, self.classifier(features)
+        picture, logits = self.answer(self.network.pad(image))
+        return picture[..., :height, :width], logits

@@ -60,8 +60,8 @@ class Restoration(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
-        features = self.model.network.features(batch.degraded)
-        picture = self.model.network.reconstruct(batch.degraded, features).float()
+        answer, logits = self.model.answer(batch.degraded)
+        picture, logits = answer.float(), logits.float()
         floor = self.config.psnr_floor
         in_decibels = self.config.loss == "psnr"
         distance = psnr_loss(picture, batch.clean, floor) if in_decibels else l1_loss(picture, batch.clean)
@@ -69,7 +69,6 @@ class Restoration(nn.Module):
             gain = psnr_loss(batch.degraded, batch.clean, floor) - psnr_loss(picture, batch.clean, floor)
         scalars = {"loss": distance, "distance": distance.detach(), "gain_db": gain}
         if self.config.naming_weight:
-            logits = self.model.classifier(features).float()
             naming = focal_loss(logits, batch.label, self.config.focal_gamma)
             scalars["loss"] = distance + self.config.naming_weight * naming
             scalars["naming"] = naming.detach()

@@ -26,6 +26,7 @@ def universal_small() -> Recipe:
         ),
         classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
         mixture=MixtureConfig(degradations=tuple(kind() for kind in DEGRADATIONS.values())),
+        steered=True,
         stages=(
             # The output convolution starts at zero, so clean pictures pass unchanged without the identity loss.
             Stage(
@@ -38,7 +39,7 @@ def universal_small() -> Recipe:
             # Small patches first: twice the steps in the same time.
             Stage(
                 objective=Restoration.Config(loss="psnr", naming_weight=1.0),
-                steps=6_000,
+                steps=4_500,
                 crop=64,
                 lr_floor=1.0,
                 betas=(0.9, 0.99),
@@ -47,7 +48,7 @@ def universal_small() -> Recipe:
             ),
             Stage(
                 objective=Restoration.Config(loss="psnr", psnr_floor=3e-4, naming_weight=1.0),
-                steps=3_700,
+                steps=2_700,
                 crop=96,
                 betas=(0.9, 0.99),
                 clip=1.0,

@@ -49,6 +49,7 @@ class Recipe:
     classifier: DegradationClassifier.Config
     mixture: MixtureConfig
     stages: tuple[Stage, ...]
+    steered: bool = False  # each label draws with an output convolution of its own
     holdout: int = 20  # every n-th photo is held out for validation
     seed: int = 0  # of the initial weights
 

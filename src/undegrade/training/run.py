@@ -123,4 +123,5 @@ def build(recipe: Recipe) -> UniversalRestorer:
     """The recipe's model with fresh weights."""
     networks: dict[str, Any] = dict(NETWORKS)  # each takes its own Config
     kind = next(k for k in networks.values() if k.Config is type(recipe.network))
-    return UniversalRestorer(kind(recipe.network), recipe.classifier, recipe.mixture.labels)
+    labels = recipe.mixture.labels
+    return UniversalRestorer(kind(recipe.network), recipe.classifier, labels, steered=recipe.steered)
