@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from undegrade.errors import UndegradeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from undegrade.training.recipe import Recipe
 
 VALIDATION_BATCHES = 8  # of 22 patches each, always the same
 VALIDATION_SEED = 1_000_003  # of the held-out patches; no recipe's own
@@ -57,7 +62,7 @@ def train(
     typer.echo(run.train(resume=resume))
 
 
-def find_recipe(name: str):  # type: ignore[no-untyped-def]  # the type would import the training room
+def find_recipe(name: str) -> Callable[[], Recipe]:
     """The function behind a recipe's name, or behind FILE.py:FUNCTION.
 
     Raises:
@@ -74,7 +79,7 @@ def find_recipe(name: str):  # type: ignore[no-untyped-def]  # the type would im
         raise UndegradeError(f"{path}: no such file; expected FILE.py:FUNCTION")
     from runpy import run_path
 
-    found = run_path(path).get(function)
+    found: Callable[[], Recipe] | None = run_path(path).get(function)
     if not callable(found):
         raise UndegradeError(f"{path}: has no function {function!r}; a recipe is a function that returns a Recipe")
     return found

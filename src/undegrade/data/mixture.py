@@ -86,7 +86,8 @@ class Mixture(IterableDataset[Batch]):
         """Batches without end; several worker processes share them out and the loader restores their order."""
         worker = torch.utils.data.get_worker_info()
         step, offset = (worker.num_workers, worker.id) if worker else (1, 0)
-        torch.set_num_threads(1)
+        if worker:
+            torch.set_num_threads(1)  # the other cores are training
         number = self.first + offset
         while True:
             yield self.make_batch(number)

@@ -12,7 +12,10 @@ from undegrade.training.recipe import Recipe, Stage
 
 
 def universal_small() -> Recipe:
-    """NAFNet of width 32 on a folded picture, ten degradations: name them, then remove them."""
+    """NAFNet of width 32 on a folded picture, ten degradations: name them, then remove them.
+
+    About 50 minutes on two CPU cores with bfloat16.
+    """
     return Recipe(
         name="universal-small",
         network=NAFNet.Config(
@@ -47,8 +50,8 @@ def universal_small() -> Recipe:
                 ema=0.999,
             ),
             Stage(
-                objective=Restoration.Config(loss="psnr", psnr_floor=3e-4, naming_weight=1.0),
-                steps=2_700,
+                objective=Restoration.Config(loss="psnr", psnr_floor=1e-4, naming_weight=1.0),
+                steps=3_000,
                 crop=96,
                 betas=(0.9, 0.99),
                 clip=1.0,
