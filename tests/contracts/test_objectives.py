@@ -12,25 +12,26 @@ from undegrade.networks import DegradationClassifier, NAFNet, UniversalRestorer
 from undegrade.objectives import OBJECTIVES, DegradationClassification, Restoration
 
 LABELS = ("clean", "noise", "low_light")
-# A new objective adds its variants here, each with the fall of the loss in 30 steps that shows that it learns.
-VARIANTS: dict[str, tuple[tuple[Any, float], ...]] = {
+# A new objective adds its variants here, each with whether the model is steered, and with the fall of the loss in 30
+# steps that shows that it learns.
+VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
     "degradation_classification": (
-        (DegradationClassification.Config(), 0.7),
-        (DegradationClassification.Config(identity_weight=0.0, focal_gamma=0.0), 0.6),
+        (DegradationClassification.Config(), False, 0.7),
+        (DegradationClassification.Config(identity_weight=0.0, focal_gamma=0.0), True, 0.6),
     ),
     "restoration": (
-        (Restoration.Config(), 0.2),
-        (Restoration.Config(loss="psnr"), 8.0),  # dB
-        (Restoration.Config(loss="psnr", naming_weight=1.0), 8.0),
+        (Restoration.Config(), False, 0.2),
+        (Restoration.Config(loss="psnr"), True, 8.0),  # dB
+        (Restoration.Config(loss="psnr", naming_weight=1.0), True, 8.0),
     ),
 }
 
 CASES = [
-    pytest.param(name, config, fall, id=f"{name}-{i}")
+    pytest.param(name, config, steered, fall, id=f"{name}-{i}")
     for name, all_ in VARIANTS.items()
-    for i, (config, fall) in enumerate(all_)
+    for i, (config, steered, fall) in enumerate(all_)
 ]
-every_objective = pytest.mark.parametrize(("name", "config", "fall"), CASES)
+every_objective = pytest.mark.parametrize(("name", "config", "steered", "fall"), CASES)
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +45,11 @@ def batch() -> Batch:
     return Batch(degraded=degraded, clean=clean, label=torch.tensor([0, 0, 1, 1, 2, 2]))
 
 
-def make(name: str, config: Any) -> torch.nn.Module:
+def make(name: str, config: Any, steered: bool) -> torch.nn.Module:
     torch.manual_seed(0)
     network = NAFNet(NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1), unshuffle=2, detail_gain=8.0))
     head = DegradationClassifier.Config(num_blocks=1, max_channels=8)
-    return OBJECTIVES[name](config, UniversalRestorer(network, head, LABELS))
+    return OBJECTIVES[name](config, UniversalRestorer(network, head, LABELS, steered=steered))
 
 
 def test_each_member_is_tested_here() -> None:
@@ -57,9 +58,9 @@ def test_each_member_is_tested_here() -> None:
 
 @every_objective
 def test_scalars_are_finite_and_only_the_loss_carries_a_gradient(
-    name: str, config: Any, fall: float, batch: Batch
+    name: str, config: Any, steered: bool, fall: float, batch: Batch
 ) -> None:
-    scalars = make(name, config)(batch)
+    scalars = make(name, config, steered)(batch)
     assert scalars["loss"].requires_grad
     for key, value in scalars.items():
         assert value.shape == (), key
@@ -69,8 +70,10 @@ def test_scalars_are_finite_and_only_the_loss_carries_a_gradient(
 
 
 @every_objective
-def test_the_gradient_is_finite_and_reaches_the_first_layer(name: str, config: Any, fall: float, batch: Batch) -> None:
-    objective = make(name, config)
+def test_the_gradient_is_finite_and_reaches_the_first_layer(
+    name: str, config: Any, steered: bool, fall: float, batch: Batch
+) -> None:
+    objective = make(name, config, steered)
     objective(batch)["loss"].backward()
     gradients = [p.grad for p in objective.parameters() if p.grad is not None]
     assert all(g.isfinite().all() for g in gradients)
@@ -80,15 +83,15 @@ def test_the_gradient_is_finite_and_reaches_the_first_layer(name: str, config: A
 
 
 @every_objective
-def test_the_batch_is_untouched(name: str, config: Any, fall: float, batch: Batch) -> None:
+def test_the_batch_is_untouched(name: str, config: Any, steered: bool, fall: float, batch: Batch) -> None:
     before = [batch.degraded.clone(), batch.clean.clone(), batch.label.clone()]
-    make(name, config)(batch)["loss"].backward()
+    make(name, config, steered)(batch)["loss"].backward()
     assert all(torch.equal(a, b) for a, b in zip(before, (batch.degraded, batch.clean, batch.label), strict=True))
 
 
 @every_objective
-def test_it_overfits_one_batch(name: str, config: Any, fall: float, batch: Batch) -> None:
-    objective = make(name, config)
+def test_it_overfits_one_batch(name: str, config: Any, steered: bool, fall: float, batch: Batch) -> None:
+    objective = make(name, config, steered)
     optimizer = torch.optim.AdamW(objective.parameters(), lr=3e-3)
     losses = []
     for _ in range(30):
@@ -100,8 +103,10 @@ def test_it_overfits_one_batch(name: str, config: Any, fall: float, batch: Batch
 
 
 @every_objective
-def test_under_bf16_the_loss_is_float32_and_near(name: str, config: Any, fall: float, batch: Batch) -> None:
-    objective = make(name, config)
+def test_under_bf16_the_loss_is_float32_and_near(
+    name: str, config: Any, steered: bool, fall: float, batch: Batch
+) -> None:
+    objective = make(name, config, steered)
     exact = objective(batch)["loss"]
     with torch.autocast("cpu", torch.bfloat16):
         rough = objective(batch)["loss"]
@@ -118,7 +123,7 @@ def test_the_configuration_is_frozen_and_keyword_only(name: str) -> None:
         kind(1.0)
 
 
-@pytest.mark.parametrize(("field", "value"), [("loss", "l3"), ("naming_weight", -0.5)])
+@pytest.mark.parametrize(("field", "value"), [("loss", "l3"), ("naming_weight", -0.5), ("psnr_floor", 0.0)])
 def test_impossible_values_are_refused_by_field_and_value(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"{field} is '?{value}'?"):
         Restoration.Config(**{field: value})

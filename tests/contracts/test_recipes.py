@@ -15,8 +15,10 @@ from undegrade.data.mixture import Mixture
 from undegrade.errors import UndegradeError
 from undegrade.evaluation.validation import validate
 from undegrade.images import Picture, write_picture
-from undegrade.networks.checkpoint import load_checkpoint, read_header
+from undegrade.networks import UniversalRestorer
+from undegrade.networks.checkpoint import load_checkpoint, read_header, save_checkpoint
 from undegrade.recipes import RECIPES
+from undegrade.training import run as run_file
 from undegrade.training.recipe import Recipe, Stage, dumps, from_json, override, to_json
 from undegrade.training.run import CHECKPOINT, Pace, Run, build
 
@@ -176,6 +178,20 @@ def test_a_change_that_does_not_fit_is_refused(name: str, setting: str, reason: 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.xfail(strict=True, reason="override takes anything for a member of a tuple")
+@pytest.mark.parametrize("setting", ["stages.0=5", "stages.0.betas.0=fast", "stages.0.betas=(0.9,)"])
+def test_a_member_of_a_tuple_keeps_its_kind(setting: str) -> None:
+    with pytest.raises(UndegradeError, match="expected a"):
+        override(RECIPES["universal-small"](), setting)
+
+
+@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="nothing compares the crop with the network's multiple")
+def test_a_crop_that_does_not_fit_the_network_is_refused(photos: Path, tmp_path: Path) -> None:
+    recipe = override(RECIPES["universal-small-debug"](), "stages.0.crop=30")
+    with pytest.raises(UndegradeError, match=r"stages\.0\.crop is 30"):
+        carry_out(recipe, photos, tmp_path / "run")
+
+
 def test_a_severity_out_of_range_is_refused() -> None:
     with pytest.raises(UndegradeError, match=r"noise: sigma is \(0, 300\).*within 0 to 255"):
         override(RECIPES["universal-small"](), "mixture.degradations.0.sigma=(0, 300)")
@@ -256,6 +272,30 @@ def test_a_resumed_run_ends_with_the_same_weights(
     weights = final_weights(folder)
     for key, value in final_weights(whole).items():
         assert torch.equal(weights[key], value), key
+
+
+@every_debug_twin
+@pytest.mark.xfail(strict=True, reason="the state says that the run is finished before the checkpoint is written")
+def test_a_run_broken_off_at_its_last_breath_still_ends_with_the_final_weights(
+    name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, folder = RECIPES[name](), tmp_path / "run"
+    calls = []
+
+    def save(model: UniversalRestorer, path: Path, *, recipe: dict[str, Any]) -> None:
+        calls.append(path)
+        if len(calls) == last:
+            raise Interrupted
+        save_checkpoint(model, path, recipe=recipe)
+
+    # Every second step and at the end of each stage.
+    last = sum(stage.steps // PACE.save + 1 for stage in recipe.stages)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_file, "save_checkpoint", save)
+        with pytest.raises(Interrupted):
+            carry_out(recipe, photos, folder)
+    carry_out(recipe, photos, folder, resume=True)
+    final_weights(folder)
 
 
 @every_debug_twin

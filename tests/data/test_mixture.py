@@ -15,14 +15,6 @@ CONFIG = MixtureConfig(degradations=tuple(parse(text) for text in ("noise", "haz
 LABELS = len(CONFIG.labels)
 
 
-@pytest.fixture(autouse=True)
-def threads() -> object:
-    """A mixture read in this process sets torch's number of threads: put it back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def mixture(photos: Path, *, batch: int = 4, first: int = 0, crop: int = 24, config: MixtureConfig = CONFIG) -> Mixture:
     return Mixture(CleanFolder(photos), config, batch=batch, crop=crop, first=first)
 
@@ -123,6 +115,16 @@ def test_a_resumed_mixture_goes_on_where_it_was(photos: Path) -> None:
     resumed = list(islice(batches(mixture(photos, first=3), workers=0), 2))
     assert all(same(a, b) for a, b in zip(whole[3:], resumed, strict=True))
     assert not same(whole[0], resumed[0])
+
+
+def test_batches_made_in_this_process_leave_torchs_threads_alone(photos: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        next(batches(mixture(photos), workers=0))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.slow

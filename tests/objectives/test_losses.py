@@ -57,7 +57,14 @@ def test_psnr_loss_is_minus_the_mean_psnr_of_the_pictures() -> None:
 
 
 def test_psnr_loss_has_a_floor() -> None:
-    assert psnr_loss(CLEAN, CLEAN).item() == pytest.approx(10 * math.log10(3e-5), rel=1e-5)
+    assert psnr_loss(CLEAN, CLEAN, floor=3e-5).item() == pytest.approx(10 * math.log10(3e-5), rel=1e-5)
+
+
+@pytest.mark.parametrize("floor", [1e-3, 3e-4])
+def test_the_floor_of_the_configuration_is_the_losss(floor: float) -> None:
+    config = Restoration.Config(loss="psnr", psnr_floor=floor)
+    scalars = Restoration(config, model(zero_output=True))(BATCH)
+    torch.testing.assert_close(scalars["loss"], psnr_loss(DEGRADED, CLEAN, floor))
 
 
 def test_l1_loss_is_the_mean_difference() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from undegrade.errors import UndegradeError
@@ -61,7 +61,8 @@ def save_checkpoint(
     }
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(tensors, temporary, metadata={"undegrade": json.dumps(header)})
+        # Not save_file: it makes files that nobody else may read.
+        temporary.write_bytes(save(tensors, metadata={"undegrade": json.dumps(header)}))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
