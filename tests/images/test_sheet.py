@@ -44,7 +44,7 @@ def test_labels_are_dark_text_above_the_pictures(tmp_path: Path) -> None:
         picture = samples(tmp_path / "sheet.png")
         above = picture[0, sheet.MARGIN : sheet.MARGIN + sheet.LINE]
         widths.append(int(np.flatnonzero((above < 80).any(axis=0)).max()))
-    assert sheet.MARGIN < widths[0] < widths[1] < widths[2] < sheet.MARGIN + 300
+    assert sheet.MARGIN < widths[0] < widths[1] < widths[2] < sheet.MARGIN + 600
 
 
 def test_markup_in_a_label_is_text(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from undegrade.images.vips import vips
 BACKGROUND, LABEL, CAPTION = 240, 40, 120
 # All in pixels of the sheet.
 MARGIN, PAIR_GAP, SEAM, LINE, LINE_GAP = 32, 40, 4, 22, 8
-LABEL_FONT, CAPTION_FONT = "sans bold 13", "sans 10"
+LABEL_FONT, CAPTION_FONT = "sans bold 12", "sans 10"
 
 Pair = tuple[str, NDArray[np.float32], NDArray[np.float32]]
 
@@ -73,13 +73,13 @@ def _fit(pixels: NDArray[np.float32], cell: int) -> NDArray[np.uint8]:
 
 
 def _draw_pair(sheet: NDArray[np.uint8], pair: tuple[str, Any, Any], left: int, top: int) -> None:
-    """One pair with its top left corner there: the label at the left, the captions where before and after meet."""
+    """One pair with its top left corner there: the label at the left, the caption at the right end of its line."""
     label, before, after = pair
     seam = left + before.shape[1]
-    caption = _text("before", CAPTION_FONT, before.shape[1])
-    _draw_text(sheet, caption, seam - caption.shape[1], top, CAPTION)
-    _draw_text(sheet, _text("after", CAPTION_FONT, after.shape[1]), seam + SEAM, top, CAPTION)
-    room = max(0, before.shape[1] - caption.shape[1] - 2 * LINE_GAP)
+    width = before.shape[1] + SEAM + after.shape[1]
+    caption = _text("before, after", CAPTION_FONT, width // 3)
+    _draw_text(sheet, caption, left + width - caption.shape[1], top, CAPTION)
+    room = max(0, width - caption.shape[1] - 2 * LINE_GAP)
     _draw_text(sheet, _text(label, LABEL_FONT, room), left, top, LABEL)
     for image, image_left in ((before, left), (after, seam + SEAM)):
         image_top = top + LINE + LINE_GAP
