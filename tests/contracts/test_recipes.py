@@ -178,14 +178,12 @@ def test_a_change_that_does_not_fit_is_refused(name: str, setting: str, reason: 
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="override takes anything for a member of a tuple")
 @pytest.mark.parametrize("setting", ["stages.0=5", "stages.0.betas.0=fast", "stages.0.betas=(0.9,)"])
 def test_a_member_of_a_tuple_keeps_its_kind(setting: str) -> None:
     with pytest.raises(UndegradeError, match="expected a"):
         override(RECIPES["universal-small"](), setting)
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="nothing compares the crop with the network's multiple")
 def test_a_crop_that_does_not_fit_the_network_is_refused(photos: Path, tmp_path: Path) -> None:
     recipe = override(RECIPES["universal-small-debug"](), "stages.0.crop=30")
     with pytest.raises(UndegradeError, match=r"stages\.0\.crop is 30"):
@@ -275,7 +273,6 @@ def test_a_resumed_run_ends_with_the_same_weights(
 
 
 @every_debug_twin
-@pytest.mark.xfail(strict=True, reason="the state says that the run is finished before the checkpoint is written")
 def test_a_run_broken_off_at_its_last_breath_still_ends_with_the_final_weights(
     name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,7 +88,6 @@ def test_vectors_have_no_weight_decay(stage: Callable) -> None:
     }
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="accelerate keeps the precision of a process's first stage")
 def test_stages_of_either_precision_follow_each_other(brightness: nn.Module, counted: Any, stage: Callable) -> None:
     kinds: list[torch.dtype] = []
 

@@ -35,7 +35,7 @@ def severity(
 ) -> Any:
     """A dataclass field that holds the range from which one severity is drawn."""
     unit = Unit(text=text, limits=limits, log=log, whole=whole, falling=falling)
-    return field(default=(low, high), metadata={"unit": unit})
+    return field(default=(float(low), float(high)), metadata={"unit": unit})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.universal import UniversalRestorer
 
 VERSION = 1  # of the layout of the header
+FIELDS = ("network", "config", "classifier", "labels", "steered", "sha256")  # without which nothing can be built
 
 
 def digest(tensors: dict[str, Tensor]) -> str:
@@ -81,11 +82,17 @@ def read_header(path: Path) -> dict[str, Any]:
         raise UndegradeError(f"{path}: not a readable checkpoint ({error}); expected a .safetensors file") from None
     if text is None:
         raise UndegradeError(f"{path}: has no undegrade header; expected a checkpoint written by undegrade train")
-    header: dict[str, Any] = json.loads(text)
+    try:
+        header: dict[str, Any] = json.loads(text)
+    except ValueError:
+        raise UndegradeError(f"{path}: its undegrade header is damaged; get the file anew") from None
     if header.get("version") != VERSION:
         raise UndegradeError(
             f"{path}: header version {header.get('version')}; this undegrade reads {VERSION}; update undegrade"
         )
+    lacking = [field for field in FIELDS if field not in header]
+    if lacking:
+        raise UndegradeError(f"{path}: its undegrade header lacks {', '.join(lacking)}; get the file anew")
     return header
 
 

@@ -60,15 +60,17 @@ def fit(
     Raises:
         UndegradeError: the loss is no longer finite.
     """
-    accelerator = Accelerator(mixed_precision="bf16" if stage.bf16 else "no")
+    # Autocast is ours: accelerate keeps the precision of a process's first stage for all that follow.
+    accelerator = Accelerator()
+    device = accelerator.device
     optimizer = optimizer or make_optimizer(objective, stage)
-    objective.to(accelerator.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    objective.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     for number, batch in zip(range(first, stage.steps), batches, strict=False):
         lr = stage.lr * warmup_cosine(number, steps=stage.steps, warmup=stage.warmup, floor=stage.lr_floor)
         for group in optimizer.param_groups:
             group["lr"] = lr
-        with accelerator.autocast():
-            scalars = objective(batch.to(accelerator.device))
+        with torch.autocast(device.type, torch.bfloat16, enabled=stage.bf16):
+            scalars = objective(batch.to(str(device)))
         if not torch.isfinite(scalars["loss"]):
             raise UndegradeError(f"the loss is {scalars['loss'].item()} at step {number}; lower the learning rate")
         accelerator.backward(scalars["loss"])

@@ -36,6 +36,8 @@ class Stage:
         for name, low in (("steps", 1), ("batch", 1), ("crop", 1), ("lr", 0), ("warmup", 0), ("clip", 0), ("ema", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"Stage.{name} is {getattr(self, name)}; it must be at least {low}")
+        if len(self.betas) != 2:
+            raise ValueError(f"Stage.betas is {self.betas}; expected a pair, like (0.9, 0.999)")
         if self.ema >= 1:
             raise ValueError(f"Stage.ema is {self.ema}; it must be below 1")
 
@@ -105,22 +107,28 @@ def override(recipe: Recipe, setting: str) -> Recipe:
 
 def _replaced(node: Any, path: list[str], value: Any, setting: str) -> Any:
     key, rest = path[0], path[1:]
-    if isinstance(node, tuple) and key.isdigit() and int(key) < len(node):
-        i = int(key)
-        return (*node[:i], _replaced(node[i], rest, value, setting) if rest else value, *node[i + 1 :])
-    known = [f.name for f in fields(node)] if is_dataclass(node) else [str(i) for i in range(len(node))]
-    if key not in known:
-        raise UndegradeError(f"--set {setting}: no field {key!r}; known here are {', '.join(known)}")
-    old = getattr(node, key)
-    if rest:
-        if not (is_dataclass(old) or isinstance(old, tuple)):
-            raise UndegradeError(f"--set {setting}: {key!r} is a value and has no field {rest[0]!r}")
-        return replace(node, **{key: _replaced(old, rest, value, setting)})
+    members = [str(i) for i in range(len(node))] if isinstance(node, tuple) else [f.name for f in fields(node)]
+    if key not in members:
+        raise UndegradeError(f"--set {setting}: no field {key!r}; known here are {', '.join(members)}")
+    old = node[int(key)] if isinstance(node, tuple) else getattr(node, key)
+    if not rest:
+        new = _checked(old, value, setting)
+    elif is_dataclass(old) or isinstance(old, tuple):
+        new = _replaced(old, rest, value, setting)
+    else:
+        raise UndegradeError(f"--set {setting}: {key!r} is a value and has no field {rest[0]!r}")
+    if isinstance(node, tuple):
+        return (*node[: int(key)], new, *node[int(key) + 1 :])
+    return replace(node, **{key: new})
+
+
+def _checked(old: Any, value: Any, setting: str) -> Any:
+    """The value to set, of the same type as the old one; a whole number will do for a float."""
     if isinstance(old, float) and type(value) is int:
-        value = float(value)
+        return float(value)
     if type(value) is not type(old):
         raise UndegradeError(f"--set {setting}: expected a {type(old).__name__}, like {old!r}")
-    return replace(node, **{key: value})
+    return value
 
 
 def dumps(recipe: Recipe) -> str:

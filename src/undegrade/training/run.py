@@ -64,6 +64,7 @@ class Run:
         state = self._open(resume)
         torch.manual_seed(self.recipe.seed)
         model = build(self.recipe)
+        self._check_crops(model.network.size_multiple)
         at = state["stage"] if state else 0
         if state:
             model.load_state_dict(state["model"])
@@ -71,6 +72,13 @@ class Run:
             if number >= at:
                 self._stage(model, stage, number, state if number == at else None)
         return self.folder / CHECKPOINT
+
+    def _check_crops(self, multiple: int) -> None:
+        for number, stage in enumerate(self.recipe.stages):
+            if stage.crop % multiple:
+                raise UndegradeError(
+                    f"stages.{number}.crop is {stage.crop}; it must be a multiple of {multiple} for this network"
+                )
 
     def _open(self, resume: bool) -> dict[str, Any] | None:
         """Create the folder, or find the state to resume in it."""
@@ -112,8 +120,9 @@ class Run:
             model.load_state_dict(ema.average.state_dict())
         log.board.close()
         # The next stage starts from here, with a fresh optimizer and average.
-        Saver(folder=self.folder, stage=number + 1, model=model, ema=None, every=1, done=lambda _: None).save(0, None)
+        # First the checkpoint: a state that says "done" must not stand beside an older one.
         self._keep(model)
+        Saver(folder=self.folder, stage=number + 1, model=model, ema=None, every=1, done=lambda _: None).save(0, None)
 
     def _keep(self, model: UniversalRestorer) -> None:
         save_checkpoint(model, self.folder / CHECKPOINT, recipe=to_json(self.recipe))
