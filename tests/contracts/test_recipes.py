@@ -188,6 +188,13 @@ def test_a_crop_that_does_not_fit_the_network_is_refused(photos: Path, tmp_path:
     recipe = override(RECIPES["universal-small-debug"](), "stages.0.crop=30")
     with pytest.raises(UndegradeError, match=r"stages\.0\.crop is 30"):
         carry_out(recipe, photos, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_there_has_to_be_a_run_to_resume(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UndegradeError, match="no run to resume"):
+        carry_out(RECIPES["universal-small-debug"](), photos, tmp_path / "run", resume=True)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_severity_out_of_range_is_refused() -> None:

@@ -1,4 +1,3 @@
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -111,7 +110,7 @@ def test_a_harmful_restorer_is_told_so() -> None:
 
 def test_where_the_truth_is_unknown_nothing_is_said_of_the_names() -> None:
     pairs, restore = pairs_and_restorer()
-    assert math.isnan(measure(restore, pairs, label="own", truth=None).named)
+    assert measure(restore, pairs, label="own", truth=None).named is None
 
 
 def test_values_beyond_the_range_are_clipped_before_they_are_measured() -> None:

@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -99,3 +100,19 @@ def test_a_checkpoint_without_torch_says_what_to_install(checkpoint: Path, monke
     monkeypatch.setitem(sys.modules, "safetensors", None)
     with pytest.raises(UndegradeError, match=r"needs `pip install 'undegrade\[train\]'`"):
         TorchBackend(checkpoint)
+
+
+@pytest.mark.slow
+def test_dropping_two_models_leaves_signals_working(model: Path) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from undegrade.inference.backends import OpenVinoBackend\n"
+        "first, second = (OpenVinoBackend(Path(sys.argv[1])) for _ in range(2))\n"
+        "del first\n"
+        "del second\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('caught'))\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(model)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "caught\n")

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from undegrade.errors import UndegradeError
-from undegrade.inference.backends import OpenVinoBackend, TorchBackend
+from undegrade.inference.backends import OpenVinoBackend, TorchBackend, openvino_core
 from undegrade.inference.export import export, file_sha256
 from undegrade.networks import UniversalRestorer
 from undegrade.networks.checkpoint import read_header, save_checkpoint
@@ -43,9 +43,7 @@ def test_openvino_agrees_with_torch_at_several_sizes(
 
 
 def test_the_header_describes_the_model(checkpoint: Path, model: Path) -> None:
-    import openvino
-
-    exported = openvino.Core().read_model(model)
+    exported = openvino_core().read_model(model)
     header = json.loads(exported.get_rt_info(["undegrade"]).astype(str))
     source = read_header(checkpoint)
     assert header == {

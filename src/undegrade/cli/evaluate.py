@@ -82,7 +82,7 @@ def _print_table(rows: list[Row], title: str) -> None:
     for row in rows:
         shown = [f"{v:.2f}" for v in (row.psnr_in, row.psnr_out, row.gain)]
         shown += [f"{v:.3f}" for v in (row.ssim_in, row.ssim_out)]
-        named = "" if row.named != row.named else f"{row.named:.0%}"  # nan: the truth is unknown
+        named = "" if row.named is None else f"{row.named:.0%}"
         table.add_row(row.label, str(row.pictures), *shown, named, f"{row.worse:.0%}")
     spoiled = [row for row in rows if row.label != "clean"]
     if len(spoiled) > 1:

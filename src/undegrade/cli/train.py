@@ -46,7 +46,7 @@ def train(
         chosen = override(chosen, text)
     photos = clean or _default_photos()
     held = CleanFolder(photos, part="held_out" if chosen.holdout else "all", holdout=chosen.holdout)
-    quick = chosen.stages[-1].steps < 100  # a debug twin
+    quick = max(stage.steps for stage in chosen.stages) < 100  # a debug twin
     fixed_mixture = replace(chosen.mixture, seed=VALIDATION_SEED)
     mixture = Mixture(held, fixed_mixture, batch=2 * len(fixed_mixture.labels), crop=chosen.stages[-1].crop)
     fixed = [mixture.make_batch(i) for i in range(1 if quick else VALIDATION_BATCHES)]

@@ -26,7 +26,7 @@ class Row:
     psnr_out: float  # dB, of the restored ones
     ssim_in: float
     ssim_out: float
-    named: float  # share of the pictures whose degradation was named rightly; nan where the truth is unknown
+    named: float | None  # share of the pictures whose degradation was named rightly; None where the truth is unknown
     worse: float  # share of the pictures whose PSNR fell
 
     @property
@@ -59,7 +59,7 @@ def measure(restore: Restore, pairs: Sequence[tuple[Picture, Picture]], *, label
         restored, named = restore(degraded)
         restored = quantise(restored)
         before, after = psnr(degraded, clean), psnr(restored, clean)
-        hit = float(named == truth) if truth else float("nan")
+        hit = float(named == truth) if truth else 0.0
         scores.append((before, after, ssim(degraded, clean), ssim(restored, clean), hit, float(after < before)))
     means = [float(v) for v in np.mean(scores, axis=0)]
     return Row(
@@ -69,7 +69,7 @@ def measure(restore: Restore, pairs: Sequence[tuple[Picture, Picture]], *, label
         psnr_out=means[1],
         ssim_in=means[2],
         ssim_out=means[3],
-        named=means[4],
+        named=means[4] if truth else None,
         worse=means[5],
     )
 

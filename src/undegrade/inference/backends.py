@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
@@ -54,9 +55,7 @@ class OpenVinoBackend:
     """
 
     def __init__(self, path: Path, *, precision: Precision = "auto", threads: int | None = None) -> None:
-        import openvino
-
-        core = openvino.Core()
+        core = openvino_core()
         model, header = _read_model(core, path)
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "bf16" and not has_bf16:
@@ -77,6 +76,18 @@ class OpenVinoBackend:
         with self._lock:
             answer = self._compiled({"image": np.ascontiguousarray(padded[None])})
         return crop_to(answer["picture"][0], height, width), answer["logits"][0]
+
+
+@cache
+def openvino_core() -> Any:
+    """The process's only `openvino.Core`.
+
+    Each one swaps the thread's signal stack; dropping two in the order they came leaves a freed one behind, and the
+    next signal (Ctrl-C) then crashes the process.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _read_model(core: Any, path: Path) -> tuple[Any, dict[str, Any]]:

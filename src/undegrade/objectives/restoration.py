@@ -42,7 +42,7 @@ class Restoration(nn.Module):
 
         loss: str = "l1"  # "l1", or "psnr": minus the PSNR of each picture, in dB
         psnr_floor: float = 1e-3  # of "psnr": pictures with a smaller mean squared error than this count less
-        naming_weight: float = 0.0  # of the classification; 0 leaves the classifier out
+        naming_weight: float = 0.0  # of the classification; 0 does not train the classifier
         focal_gamma: float = 2.0
 
         def __post_init__(self) -> None:

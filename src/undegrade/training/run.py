@@ -59,12 +59,12 @@ class Run:
         """Go through the stages that are left; returns the checkpoint.
 
         Raises:
-            UndegradeError: the folder holds another run, or another recipe than the one to resume.
+            UndegradeError: the folder holds another run, another recipe or none to resume, or a crop does not fit.
         """
-        state = self._open(resume)
         torch.manual_seed(self.recipe.seed)
         model = build(self.recipe)
         self._check_crops(model.network.size_multiple)
+        state = self._open(resume)  # only now: a recipe that is refused must not leave a folder behind
         at = state["stage"] if state else 0
         if state:
             model.load_state_dict(state["model"])
@@ -84,6 +84,8 @@ class Run:
         """Create the folder, or find the state to resume in it."""
         path, recipe = self.folder / "recipe.json", to_json(self.recipe)
         if not path.exists():
+            if resume:
+                raise UndegradeError(f"{self.folder}: no run to resume; check --out, or leave out --resume")
             self.folder.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(recipe, indent=2) + "\n")
             return None
