@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 
 import numpy as np
 import torch
@@ -94,12 +96,26 @@ class Mixture(IterableDataset[Batch]):
             number += step
 
 
+def _leave_at_once(worker: int) -> None:
+    """Let this worker process end without taking Python apart, as a forked one would.
+
+    A spawned one does take it apart, while the thread that sends batches may be inside PyTorch, and is then aborted.
+    Priority -1000 comes after the queues are flushed (-5).
+    """
+    Finalize(None, os._exit, args=(0,), exitpriority=-1000)
+
+
 def batches(dataset: Mixture, *, workers: int = 1) -> Iterator[Batch]:
     """The data set's batches in order, made ahead by `workers` processes (0: by this one, when asked)."""
     ahead = 8 if workers else None
     # libvips does not survive a fork, so the workers are started afresh.
     context = "spawn" if workers else None
     loader = DataLoader(
-        dataset, batch_size=None, num_workers=workers, prefetch_factor=ahead, multiprocessing_context=context
+        dataset,
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=ahead,
+        multiprocessing_context=context,
+        worker_init_fn=_leave_at_once,
     )
     return iter(loader)
