@@ -136,10 +136,10 @@ class NAFNet(RestorationNetwork):
 
     @torch.no_grad()
     def _start_with_details(self, norm: float) -> None:
-        """Three quarters of the first filters lose their mean in each colour and get this norm.
+        """Three quarters of the first filters are drawn anew without a mean in any colour, and get this norm.
 
         Random filters answer mostly to brightness, which the layer norms then make all pixels look alike; what names
-        a degradation (grain, blocks, mosaic) is detail. Twice as quick to learn the names in the first 200 steps.
+        a degradation (grain, blocks, mosaic) is detail. What it brought: docs/experiments.md.
         """
         weight = self.intro.weight
         count = weight.shape[0] * 3 // 4

@@ -14,7 +14,7 @@ class UniversalRestorer(nn.Module):
 
     With `steered`, the name decides how the picture is drawn: each label has an output convolution of its own on the
     finest feature: picture = network(image) + sum over labels of p_k * unfold(answer_k(feature)), p = softmax of the
-    logits. Otherwise ten degradations quarrel over one output layer, and none of them gets anywhere for a long time.
+    logits. Otherwise ten degradations share one output layer, and learning is slower (docs/experiments.md).
 
     Args:
         network: draws the picture and provides the features.

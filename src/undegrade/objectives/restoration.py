@@ -24,7 +24,7 @@ def psnr_loss(picture: Tensor, clean: Tensor, floor: float) -> Tensor:
     """10 * log10(mse + floor), averaged over the pictures: minus the PSNR, a decibel being worth the same anywhere.
 
     The gradient of a picture goes with sqrt(mse) / (mse + floor): without a floor, clean and nearly clean pictures pull
-    ten to a hundred times harder than dark or hazy ones, and the network learns to leave everything alone.
+    far harder than dark or hazy ones, and leaving everything alone is learned first.
     """
     mse = (picture - clean).square().mean((1, 2, 3))
     return (10 / math.log(10)) * torch.log(mse + floor).mean()
