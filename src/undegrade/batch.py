@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+CLEAN = "clean"  # the label of pictures with which nothing is wrong
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Degraded pictures, the clean ones they were made of, and the name of what was done to them."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from undegrade.batch import Batch
+from undegrade.batch import CLEAN, Batch
 from undegrade.data.folder import CleanFolder
-from undegrade.data.mixture import CLEAN, Mixture, MixtureConfig, batches
+from undegrade.data.mixture import Mixture, MixtureConfig, batches
 from undegrade.degradations import parse
 
 CONFIG = MixtureConfig(degradations=tuple(parse(text) for text in ("noise", "haze", "jpeg(quality=10..30)", "mosaic")))

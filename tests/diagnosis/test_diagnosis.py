@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from undegrade.batch import CLEAN
 from undegrade.degradations import DEGRADATIONS
 from undegrade.diagnosis import name
-from undegrade.diagnosis.diagnosis import CLEAN, PHRASES
+from undegrade.diagnosis.diagnosis import PHRASES
 from undegrade.errors import UndegradeError
 
 LABELS = ("clean", "rain", "haze")

@@ -15,7 +15,7 @@ class Halving(nn.Module):
 
     def __init__(self, clean: Tensor) -> None:
         super().__init__()
-        self.clean = clean
+        self.clean = nn.Parameter(clean, requires_grad=False)
         self.modes: list[bool] = []
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -41,6 +41,9 @@ def test_gains_and_names_are_means_over_the_pictures() -> None:
             "val_gain_clean_db": 0.0,
             "val_gain_noise_db": gain,
             "val_gain_haze_db": gain,
+            "val_named_clean": 0.0,
+            "val_named_noise": 1.0,
+            "val_named_haze": 0.0,
             "val_gain_db": gain,  # without the clean pictures
         },
         abs=1e-4,

@@ -12,11 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from undegrade.batch import Batch
+from undegrade.batch import CLEAN, Batch
 from undegrade.data.folder import CleanFolder
 from undegrade.degradations import Degradation
-
-CLEAN = "clean"  # the label of pictures with which nothing is wrong
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from undegrade.batch import CLEAN
 from undegrade.errors import UndegradeError
 
-CLEAN = "clean"  # the label of pictures with which nothing is wrong
 SURE, LIKELY = 0.8, 0.5  # from these probabilities on the sentence says so plainly, or "likely"; below, "perhaps"
 
 PHRASES = {

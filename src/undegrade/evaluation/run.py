@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from undegrade.batch import CLEAN
+from undegrade.degradations import Degradation
 from undegrade.evaluation.suite import Suite
 from undegrade.metrics import psnr, ssim
 
@@ -40,19 +42,20 @@ def evaluate(restore: Restore, pictures: Iterable[Picture], suite: Suite) -> lis
     crops = [centre_crop(picture, suite.crop) for picture in pictures]
     rows = []
     for degradation in suite.degradations:
-        pairs = []
-        for number, clean in enumerate(crops):
-            rng = torch.Generator().manual_seed(number)
-            bad = degradation.degrade(torch.from_numpy(clean), rng, degradation.middle())
-            pairs.append((bad.numpy(), clean))
-        rows.append(measure(restore, pairs, label=degradation.label, truth=degradation.label))
+        rows.append(measure(restore, _spoiled(crops, degradation), label=degradation.label, truth=degradation.label))
     if suite.clean:
-        rows.append(measure(restore, [(c, c) for c in crops], label="clean", truth="clean"))
+        rows.append(measure(restore, ((c, c) for c in crops), label=CLEAN, truth=CLEAN))
     return rows
 
 
-def measure(restore: Restore, pairs: Sequence[tuple[Picture, Picture]], *, label: str, truth: str | None) -> Row:
-    """Means over (degraded, clean) pairs; everything is rounded to 8 bits first."""
+def _spoiled(crops: Sequence[Picture], degradation: Degradation) -> Iterator[tuple[Picture, Picture]]:
+    for number, clean in enumerate(crops):
+        rng = torch.Generator().manual_seed(number)
+        yield degradation.degrade(torch.from_numpy(clean), rng, degradation.middle()).numpy(), clean
+
+
+def measure(restore: Restore, pairs: Iterable[tuple[Picture, Picture]], *, label: str, truth: str | None) -> Row:
+    """Means over (degraded, clean) pairs of one size each, at least one; everything is rounded to 8 bits first."""
     scores = []
     for degraded, clean in pairs:
         degraded, clean = quantise(degraded), quantise(clean)
@@ -64,7 +67,7 @@ def measure(restore: Restore, pairs: Sequence[tuple[Picture, Picture]], *, label
     means = [float(v) for v in np.mean(scores, axis=0)]
     return Row(
         label=label,
-        pictures=len(pairs),
+        pictures=len(scores),
         psnr_in=means[0],
         psnr_out=means[1],
         ssim_in=means[2],
@@ -80,7 +83,7 @@ def quantise(picture: Picture) -> Picture:
 
 
 def centre_crop(picture: Picture, side: int) -> Picture:
-    """The middle (3, side, side) of (3, H, W), or the whole where the picture is smaller."""
+    """A copy of the middle (3, side, side) of (3, H, W), or of the whole where the picture is smaller."""
     _, height, width = picture.shape
     top, left = max(0, height - side) // 2, max(0, width - side) // 2
-    return picture[:, top : top + side, left : left + side]
+    return picture[:, top : top + side, left : left + side].copy()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from undegrade.batch import Batch
+from undegrade.batch import CLEAN, Batch
 from undegrade.networks import UniversalRestorer
 
 
@@ -16,8 +16,9 @@ def validate(model: UniversalRestorer, held_out: Sequence[Batch]) -> dict[str, f
     """Mean PSNR gain in dB, over all and for each degradation, and the share named rightly; clipped, not quantised."""
     was_training = model.training
     model.eval()
+    device = str(next(model.parameters()).device)
     values: dict[str, list[float]] = defaultdict(list)
-    for batch in held_out:
+    for batch in (b.to(device) for b in held_out):
         picture, logits = model(batch.degraded.contiguous(memory_format=torch.channels_last))
         hit = (logits.argmax(1) == batch.label).float()
         before = (batch.degraded - batch.clean).square().mean((1, 2, 3))
@@ -25,8 +26,9 @@ def validate(model: UniversalRestorer, held_out: Sequence[Batch]) -> dict[str, f
         gain = 10 * torch.log10((before + 1e-5) / (after + 1e-5))
         for i, label in enumerate(model.labels[k] for k in batch.label.tolist()):
             values["accuracy"].append(hit[i].item())
+            values[f"named_{label}"].append(hit[i].item())
             values[f"gain_{label}_db"].append(gain[i].item())
-            if label != "clean":
+            if label != CLEAN:
                 values["gain_db"].append(gain[i].item())
     model.train(was_training)
     return {f"val_{name}": sum(v) / len(v) for name, v in values.items()}

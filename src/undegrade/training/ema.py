@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
+from torch import nn
 
+from undegrade.batch import Batch
 from undegrade.networks import UniversalRestorer
 from undegrade.training.loop import Step
 
@@ -14,11 +17,16 @@ class Ema:
     """average = decay * average + (1 - decay) * weights after each step; a hook of `fit`.
 
     The decay starts small, min(decay, (1 + n) / (10 + n)) after n steps, so that the first weights are soon forgotten.
+
+    Args:
+        model: whose weights are averaged.
+        decay: share of the old average that is kept at each step.
+        calibration: batches on which the statistics of batch norms are measured anew by `settled`.
     """
 
-    def __init__(self, model: UniversalRestorer, decay: float) -> None:
+    def __init__(self, model: UniversalRestorer, decay: float, calibration: Sequence[Batch] = ()) -> None:
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
-        self.model, self.decay = model, decay
+        self.model, self.decay, self.calibration = model, decay, calibration
 
     @torch.no_grad()
     def __call__(self, step: Step) -> None:
@@ -27,4 +35,21 @@ class Ema:
         average, weights = ([p.detach() for p in m.parameters()] for m in (self.average, self.model))
         torch._foreach_lerp_(average, weights, 1 - decay)
         for kept, new in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            kept.copy_(new)  # statistics of batch norms are averages already
+            kept.copy_(new)
+
+    @torch.no_grad()
+    def settled(self) -> UniversalRestorer:
+        """The average, with the statistics of its batch norms measured for it: the raw weights' are not its own."""
+        norms = [m for m in self.average.modules() if isinstance(m, nn.BatchNorm2d)]
+        if norms and self.calibration:
+            momentum = norms[0].momentum
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # a plain mean over the batches
+                norm.train()
+            for batch in self.calibration:
+                self.average.classifier(self.average.network.features(batch.degraded))
+            for norm in norms:
+                norm.momentum = momentum
+                norm.eval()
+        return self.average

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 
 from undegrade.data.folder import CleanFolder
 from undegrade.data.mixture import Mixture, batches
@@ -22,6 +23,7 @@ from undegrade.training.loop import Hook, fit, make_optimizer
 from undegrade.training.recipe import Recipe, Stage, to_json
 from undegrade.training.resume import Saver, load_state
 
+CALIBRATION_BATCHES = range(10**9, 10**9 + 16)  # for the statistics of averaged weights; training never gets there
 CHECKPOINT = "checkpoint.safetensors"  # in the run's folder: the last complete save, averaged weights where there are
 
 
@@ -62,7 +64,7 @@ class Run:
             UndegradeError: the folder holds another run, another recipe or none to resume, or a crop does not fit.
         """
         torch.manual_seed(self.recipe.seed)
-        model = build(self.recipe)
+        model = build(self.recipe).to(Accelerator().device)
         self._check_crops(model.network.size_multiple)
         state = self._open(resume)  # only now: a recipe that is refused must not leave a folder behind
         at = state["stage"] if state else 0
@@ -102,24 +104,27 @@ class Run:
         kind = next(k for k in OBJECTIVES.values() if k.Config is type(stage.objective))  # type: ignore[attr-defined]
         objective = kind(stage.objective, model)
         optimizer = make_optimizer(objective, stage)
-        ema = Ema(model, stage.ema) if stage.ema else None
         if state and state["optimizer"]:
             optimizer.load_state_dict(state["optimizer"])
-        if state and ema and state["ema"]:
-            ema.average.load_state_dict(state["ema"])
-        kept = ema.average if ema else model
         before = sum(s.steps * s.batch for s in recipe.stages[:number])
         photos = CleanFolder(self.clean, part="train", holdout=recipe.holdout)
         data = Mixture(photos, recipe.mixture, batch=stage.batch, crop=stage.crop, first=before // stage.batch + first)
+        ema: Ema | None = None
+        if stage.ema:
+            device = next(model.parameters()).device
+            ema = Ema(model, stage.ema, [data.make_batch(i).to(str(device)) for i in CALIBRATION_BATCHES])
+            if state and state["ema"]:
+                ema.average.load_state_dict(state["ema"])
+        kept = ema.settled if ema else lambda: model
         log = Log(self.folder, number, every=pace.log, show=self.show)
         saver = Saver(
-            folder=self.folder, stage=number, model=model, ema=ema, every=pace.save, done=lambda _: self._keep(kept)
+            folder=self.folder, stage=number, model=model, ema=ema, every=pace.save, done=lambda _: self._keep(kept())
         )
-        validation = Validation(lambda: self.validate(kept), log, every=pace.validate)
+        validation = Validation(lambda: self.validate(kept()), log, every=pace.validate)
         hooks: list[Hook] = [*([ema] if ema else []), log, saver, validation]
         fit(objective, batches(data, workers=pace.workers), stage, hooks, optimizer=optimizer, first=first)
         if ema:
-            model.load_state_dict(ema.average.state_dict())
+            model.load_state_dict(ema.settled().state_dict())
         log.board.close()
         # The next stage starts from here, with a fresh optimizer and average.
         # First the checkpoint: a state that says "done" must not stand beside an older one.
