@@ -12,7 +12,9 @@ def seen_through(
 ) -> tuple[Tensor, Tensor]:
     """Transmission (1, H, W) and air light (3, 1, 1), found from what becomes of two flat pictures."""
     low, high = torch.full((3, 40, 50), 0.3), torch.full((3, 40, 50), 0.8)
-    hazy_low, hazy_high = (Haze().apply(x, seeded(seed), density=density, airlight=airlight) for x in (low, high))
+    hazy_low, hazy_high = (
+        Haze().apply(x, seeded(seed), density=density, airlight=airlight, relief=1.0) for x in (low, high)
+    )
     transmission = (hazy_high.double() - hazy_low.double()) / 0.5
     air = (hazy_low - low * transmission) / (1 - transmission)
     assert (transmission - transmission[:1]).abs().max() < 1e-5
@@ -27,7 +29,7 @@ def test_it_is_inverted_by_its_own_transmission_and_air_light(
     for seed in range(3):
         transmission, air = seen_through(grain, seeded, density, airlight, seed)
         clean = grain(3, 40, 50, seed=seed)
-        hazy = Haze().apply(clean, seeded(seed), density=density, airlight=airlight)
+        hazy = Haze().apply(clean, seeded(seed), density=density, airlight=airlight, relief=1.0)
         found = (hazy - air * (1 - transmission)) / transmission
         torch.testing.assert_close(found, clean.double(), atol=2e-5, rtol=0)
 
@@ -48,7 +50,7 @@ def test_transmission_and_air_light_are_as_stated(
 def test_thicker_haze_brings_every_pixel_nearer_to_the_air_light(grain: Callable, seeded: Callable) -> None:
     clean, previous = grain(3, 30, 30, high=0.6), None
     for density in (0.0, 0.5, 1.0, 2.0):
-        hazy = Haze().apply(clean, seeded(1), density=density, airlight=0.9)
+        hazy = Haze().apply(clean, seeded(1), density=density, airlight=0.9, relief=1.0)
         if previous is None:
             assert torch.equal(hazy, clean)
         else:
@@ -67,3 +69,13 @@ def test_pictures_of_a_batch_have_their_own_depths(seeded: Callable) -> None:
     assert not torch.equal(depths[0], depths[1])
     assert depths.amin((1, 2, 3)).tolist() == pytest.approx([0.2, 0.2], abs=1e-6)
     assert depths.amax((1, 2, 3)).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
+
+
+def test_a_small_part_of_a_scene_has_little_relief(seeded: Callable) -> None:
+    black = torch.zeros(3, 40, 50)
+    for relief in (0.01, 0.3, 1.0):
+        hazy = Haze().apply(black, seeded(2), density=1.0, airlight=0.8, relief=relief)
+        clear = 1 - hazy / hazy.amax((1, 2), keepdim=True) * (1 - torch.exp(torch.tensor(-1.0)))
+        depth = -torch.log(clear)
+        assert depth.amax().item() == pytest.approx(1, abs=1e-4)
+        assert depth.amin().item() == pytest.approx(1 - 0.8 * relief, abs=1e-4)

@@ -53,3 +53,10 @@ def test_it_has_no_severity_and_one_pattern_for_a_batch(grain: Callable, seeded:
     clean = grain(2, 3, 8, 8)
     kept = Mosaic().apply(clean, seeded(0)) == clean
     assert torch.equal(kept[0], kept[1])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (8, 1)])
+def test_a_picture_one_pixel_wide_loses_no_colour(size: tuple[int, int], seeded: Callable) -> None:
+    clean = torch.tensor([0.2, 0.5, 0.9])[:, None, None].expand(3, *size).contiguous()
+    for seed in range(4):
+        torch.testing.assert_close(Mosaic().apply(clean, seeded(seed)), clean)

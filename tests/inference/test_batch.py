@@ -83,6 +83,11 @@ def test_an_unknown_ending_or_a_file_for_a_folder_is_refused(folder: Path) -> No
     source = [folder / "a.png"]
     with pytest.raises(UndegradeError, match=r"x.bmp: unknown ending '.bmp'; expected one of .png"):
         plan_jobs(source, source, str(folder / "x.bmp"))
+    with pytest.raises(UndegradeError, match=r"one.png: one file for several inputs"):
+        plan_jobs([folder], source, str(folder / "one.png"))
+    assert not (folder / "one.png").exists()
+    with pytest.raises(UndegradeError, match=r"x.png: no folder .*missing; create it"):
+        plan_jobs(source, source, str(folder / "missing" / "x.png"))
     with pytest.raises(UndegradeError, match=r"notes.txt: a file; several inputs need a folder"):
         plan_jobs([folder], source, str(folder / "notes.txt"))
 

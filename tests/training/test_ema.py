@@ -2,8 +2,11 @@ import pytest
 import torch
 from torch import nn
 
+from undegrade.batch import Batch
+from undegrade.recipes import RECIPES
 from undegrade.training.ema import Ema
 from undegrade.training.loop import Step
+from undegrade.training.run import build
 
 
 def step(number: int) -> Step:
@@ -48,6 +51,24 @@ def test_the_statistics_of_batch_norms_are_the_models() -> None:
     assert torch.equal(ema.average[0].running_mean, model[0].running_mean)
     assert torch.equal(ema.average[0].running_var, model[0].running_var)
     assert ema.average[0].num_batches_tracked == 3
+
+
+def test_settled_statistics_are_those_of_the_averaged_weights() -> None:
+    model = build(RECIPES["universal-small-debug"]()).train()
+    pictures = torch.rand(4, 3, 32, 32)
+    batch = Batch(degraded=pictures, clean=pictures, label=torch.zeros(4, dtype=torch.int64))
+    ema = Ema(model, 0.9, [batch])
+    expected = ema.average.classifier(ema.average.network.features(pictures))  # statistics 0 and 1
+    settled = ema.settled()
+    assert not any(module.training for module in settled.modules())
+    norm = settled.classifier.bottleneck_layers[0][0].conv1
+    seen: list[torch.Tensor] = []
+    handle = norm.norm.register_forward_hook(lambda module, given, out: seen.append(out))
+    named = settled.classifier(settled.network.features(pictures))
+    handle.remove()
+    assert not torch.allclose(named, expected)
+    assert seen[0].mean((0, 2, 3)).abs().max() < 1e-3
+    assert (seen[0].std((0, 2, 3)) - 1).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("number", [1, 10])

@@ -28,12 +28,14 @@ def test_a_line_holds_the_means_since_the_last_one(tmp_path: Path) -> None:
     assert list((tmp_path / "tensorboard").glob("events.*"))
 
 
-def test_lines_are_appended_to_those_of_the_interrupted_run(tmp_path: Path) -> None:
-    for number in (1, 2):
-        log = Log(tmp_path, 0, every=1, show=lambda line: None)
-        log(step(number, loss=1.0))
+def test_an_interrupted_run_goes_on_without_a_line_twice(tmp_path: Path) -> None:
+    for stage, first, last in ((0, 0, 3), (1, 0, 4), (1, 2, 4)):
+        log = Log(tmp_path, stage, every=1, show=lambda line: None, first=first)
+        for number in range(first, last):
+            log(step(number + 1, loss=1.0))
         log.board.close()
-    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [(line["stage"], line["step"]) for line in lines] == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (1, 4)]
 
 
 def test_validation_runs_when_it_is_time_and_goes_through_the_log(tmp_path: Path) -> None:

@@ -68,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with needs_train("this command"):
+        verb = next((argument for argument in given if not argument.startswith("-")), "")
+        with needs_train(f"undegrade {verb}"):
             app(args=given, prog_name="undegrade")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)

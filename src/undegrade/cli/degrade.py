@@ -70,5 +70,5 @@ def _degrade_file(job: Job, specs: list[str], seed: int) -> tuple[tuple[Applied,
 
 def _as_spec(applied: Applied) -> str:
     """What was applied, written as a spec that does it again."""
-    severities = ", ".join(f"{name}={value:.4g}" for name, value in applied.severities.items())
+    severities = ", ".join(f"{name}={value:g}" for name, value in applied.severities.items())
     return f"{applied.degradation}({severities})" if severities else applied.degradation

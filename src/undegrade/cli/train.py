@@ -41,7 +41,7 @@ def train(
     from undegrade.training.recipe import override
     from undegrade.training.run import Pace, Run
 
-    chosen = find_recipe(recipe)()
+    chosen = make_recipe(recipe)
     for text in setting or []:
         chosen = override(chosen, text)
     photos = clean or _default_photos()
@@ -62,27 +62,32 @@ def train(
     typer.echo(run.train(resume=resume))
 
 
-def find_recipe(name: str) -> Callable[[], Recipe]:
-    """The function behind a recipe's name, or behind FILE.py:FUNCTION.
+def make_recipe(name: str) -> Recipe:
+    """The recipe of that name, or what the function of FILE.py:FUNCTION returns.
 
     Raises:
-        UndegradeError: there is no such recipe, file or function.
+        UndegradeError: there is no such recipe, file or function, or it fails, or returns something else.
     """
     from undegrade.recipes import RECIPES
+    from undegrade.training.recipe import Recipe
 
     path, colon, function = name.rpartition(":")
     if not (colon and path.endswith(".py")):
         if name not in RECIPES:
             raise UndegradeError(f"unknown recipe {name!r}; known are {', '.join(RECIPES)}, or give FILE.py:FUNCTION")
-        return RECIPES[name]
+        return RECIPES[name]()
     if not Path(path).is_file():
         raise UndegradeError(f"{path}: no such file; expected FILE.py:FUNCTION")
     from runpy import run_path
 
-    found: Callable[[], Recipe] | None = run_path(path).get(function)
-    if not callable(found):
-        raise UndegradeError(f"{path}: has no function {function!r}; a recipe is a function that returns a Recipe")
-    return found
+    try:
+        found: Callable[[], object] | None = run_path(path).get(function)
+        made = found() if callable(found) else None
+    except Exception as error:  # whatever the user's file does
+        raise UndegradeError(f"{path}: cannot be run ({type(error).__name__}: {error})") from error
+    if not isinstance(made, Recipe):
+        raise UndegradeError(f"{path}: {function!r} is no function that returns a Recipe")
+    return made
 
 
 def _default_photos() -> Path:

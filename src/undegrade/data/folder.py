@@ -12,6 +12,8 @@ from undegrade.images import find_pictures, read_picture
 
 CACHE_PIXELS = 700_000_000  # pictures up to this total stay in memory, three bytes a pixel
 
+PARTS = ("train", "held_out", "all")
+
 
 class CleanFolder:
     """The pictures of one folder, decoded once and kept as 8-bit arrays while they fit.
@@ -23,6 +25,8 @@ class CleanFolder:
     """
 
     def __init__(self, folder: Path, *, part: str = "all", holdout: int = 20) -> None:
+        if part not in PARTS:
+            raise ValueError(f"CleanFolder.part is {part!r}; expected one of {', '.join(PARTS)}")
         paths = find_pictures(folder)
         if part != "all":
             held = [holdout > 0 and i % holdout == holdout - 1 for i in range(len(paths))]
@@ -52,9 +56,13 @@ def find_pairs(folder: Path) -> list[tuple[Path, Path]]:
     """(degraded, clean) files of the same stem in `folder`/input and `folder`/target.
 
     Raises:
-        UndegradeError: a folder is missing, or a degraded picture has no clean one.
+        UndegradeError: a folder is missing, or a degraded picture has no clean one, or more than one.
     """
-    targets = {path.stem: path for path in find_pictures(folder / "target")}
+    targets: dict[str, Path] = {}
+    for path in find_pictures(folder / "target"):
+        if path.stem in targets:
+            raise UndegradeError(f"{path}: {targets[path.stem].name} has the same name; every input needs one target")
+        targets[path.stem] = path
     pairs = []
     for path in find_pictures(folder / "input"):
         if path.stem not in targets:

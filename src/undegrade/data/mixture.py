@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from undegrade.batch import CLEAN, Batch
 from undegrade.data.folder import CleanFolder
 from undegrade.degradations import Degradation
+from undegrade.errors import UndegradeError, check_at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +26,19 @@ class MixtureConfig:
     clean_class: bool = True  # unspoiled patches are a class of their own
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse a mixture of nothing."""
+        check_at_least(self, {"seed": 0})
+        if not self.degradations:
+            raise ValueError("MixtureConfig.degradations is empty; expected at least one degradation")
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the logits."""
         return (CLEAN,) * self.clean_class + tuple(d.label for d in self.degradations)
 
 
-class Mixture(IterableDataset[Batch]):
+class Mixture(IterableDataset["Batch | UndegradeError"]):
     """Sample n is the same picture whoever asks, in whatever process: everything is drawn from (seed, n).
 
     Each run of `len(labels)` samples holds every label once, in random order.
@@ -82,15 +89,22 @@ class Mixture(IterableDataset[Batch]):
         degraded, clean, label = zip(*samples, strict=True)
         return Batch(degraded=torch.stack(degraded), clean=torch.stack(clean), label=torch.tensor(label))
 
-    def __iter__(self) -> Iterator[Batch]:
-        """Batches without end; several worker processes share them out and the loader restores their order."""
+    def __iter__(self) -> Iterator[Batch | UndegradeError]:
+        """Batches without end; several worker processes share them out and the loader restores their order.
+
+        A worker hands over an error instead of raising it: the loader would make a traceback of it.
+        """
         worker = torch.utils.data.get_worker_info()
         step, offset = (worker.num_workers, worker.id) if worker else (1, 0)
         if worker:
             torch.set_num_threads(1)  # the other cores are training
         number = self.first + offset
         while True:
-            yield self.make_batch(number)
+            try:
+                yield self.make_batch(number)
+            except UndegradeError as error:
+                yield error
+                return
             number += step
 
 
@@ -104,7 +118,11 @@ def _leave_at_once(worker: int) -> None:
 
 
 def batches(dataset: Mixture, *, workers: int = 1) -> Iterator[Batch]:
-    """The data set's batches in order, made ahead by `workers` processes (0: by this one, when asked)."""
+    """The data set's batches in order, made ahead by `workers` processes (0: by this one, when asked).
+
+    Raises:
+        UndegradeError: a photo cannot be read.
+    """
     ahead = 8 if workers else None
     # libvips does not survive a fork, so the workers are started afresh.
     context = "spawn" if workers else None
@@ -116,4 +134,7 @@ def batches(dataset: Mixture, *, workers: int = 1) -> Iterator[Batch]:
         multiprocessing_context=context,
         worker_init_fn=_leave_at_once,
     )
-    return iter(loader)
+    for batch in loader:
+        if isinstance(batch, UndegradeError):
+            raise batch
+        yield batch

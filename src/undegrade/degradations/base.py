@@ -11,6 +11,8 @@ from torch import Tensor
 
 from undegrade.errors import UndegradeError
 
+SEVERITY_DIGITS = 6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
@@ -48,15 +50,20 @@ class Degradation:
     label: ClassVar[str]
 
     def __post_init__(self) -> None:
-        """Refuse ranges that are reversed or outside the limits."""
+        """Take a number for a range of one; refuse ranges that are reversed or outside the limits."""
         for name, unit in self.units().items():
             value = getattr(self, name)
+            if isinstance(value, int | float):
+                value = (float(value), float(value))
+                object.__setattr__(self, name, value)  # frozen for everyone else
             low, high = unit.limits
             if not (isinstance(value, tuple) and len(value) == 2 and low <= value[0] <= value[1] <= high):
                 raise UndegradeError(
                     f"{self.label}: {name} is {value}; expected a number, or a range (low, high), "
                     f"within {low:g} to {high:g} ({unit.text})"
                 )
+            if unit.whole and any(end != round(end) for end in value):
+                raise UndegradeError(f"{self.label}: {name} is {value}; expected whole numbers ({unit.text})")
 
     @classmethod
     def units(cls) -> dict[str, Unit]:
@@ -64,7 +71,10 @@ class Degradation:
         return {f.name: f.metadata["unit"] for f in fields(cls) if "unit" in f.metadata}
 
     def at(self, fraction: dict[str, float]) -> dict[str, float]:
-        """Severities at a fraction of each range: 0 is its low end, 1 its high end; a log field goes geometrically."""
+        """Severities at a fraction of each range: 0 is its low end, 1 its high end; a log field goes geometrically.
+
+        They have `SEVERITY_DIGITS` digits, so that printed they replay the same pixels.
+        """
         values = {}
         for name, unit in self.units().items():
             low, high = getattr(self, name)
@@ -72,7 +82,8 @@ class Degradation:
                 value = math.exp(math.log(low) + (math.log(high) - math.log(low)) * fraction[name])
             else:
                 value = low + (high - low) * fraction[name]
-            values[name] = float(round(value)) if unit.whole else value
+            value = round(value) if unit.whole else float(f"{value:.{SEVERITY_DIGITS}g}")
+            values[name] = float(min(max(value, low), high))
         return values
 
     def sample(self, rng: torch.Generator) -> dict[str, float]:

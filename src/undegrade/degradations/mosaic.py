@@ -35,5 +35,6 @@ class Mosaic(Degradation):
         flat = clean.reshape(-1, 3, height, width)
         known = F.conv2d(flat * mask, weights, padding=1, groups=3)
         share = F.conv2d(mask[None], weights, padding=1, groups=3)
-        filled = torch.where(mask.bool(), flat, known / share.clamp_min(1e-6))
+        # In a picture one pixel wide a colour may have no sample at all; it stays as it was.
+        filled = torch.where(mask.bool() | (share == 0), flat, known / share.clamp_min(1e-6))
         return filled.reshape(clean.shape).clamp(0, 1)

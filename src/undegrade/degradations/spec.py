@@ -29,6 +29,8 @@ def parse(text: str, catalogue: Mapping[str, type[Degradation]]) -> Degradation:
         if not equals or field not in kind.units():
             known = ", ".join(kind.units()) or "none: it has no severity"
             raise UndegradeError(f"{name}: unknown field {field!r}; its fields are {known}; write FIELD=VALUE")
+        if field in ranges:
+            raise UndegradeError(f"{name}: {field} is given twice; write it once")
         ranges[field] = _range(value, f"{name}: {field}")
     return kind(**ranges)
 

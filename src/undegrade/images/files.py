@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from undegrade.atomic import written_whole
 from undegrade.errors import UndegradeError
 from undegrade.images import exif
 from undegrade.images.metadata import attach, complete, kept_by_vips, lost, read_metadata
@@ -215,7 +215,8 @@ def write_picture(picture: Picture, path: str | Path) -> tuple[str, ...]:
     except vips().Error as error:
         detail = " ".join(error.detail.split())
         raise UndegradeError(f"{path}: {width} x {height} pixels cannot be written as {form} ({detail})") from None
-    _replace_file(path, encoded)
+    with written_whole(path) as partial:
+        partial.write_bytes(encoded)
     return tuple(notes)
 
 
@@ -250,17 +251,6 @@ def _to_vips(picture: Picture, form: str) -> tuple[Any, list[str]]:
     names = {(8, True): "b-w", (8, False): "srgb", (16, True): "grey16", (16, False): "rgb16", (32, True): "b-w"}
     image = image.copy(interpretation=names.get((bits, gray), "scrgb"))
     return attach(image, picture, form), notes
-
-
-def _replace_file(path: Path, encoded: bytes) -> None:
-    partial = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        partial.write_bytes(encoded)
-        partial.replace(path)
-    except OSError as error:
-        raise UndegradeError(f"{path}: cannot be written ({error.strerror}); check the folder and the disk") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def find_pictures(folder: str | Path) -> list[Path]:

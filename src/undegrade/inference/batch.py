@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from undegrade.atomic import written_whole
 from undegrade.errors import UndegradeError
 from undegrade.images import SUFFIXES, find_pictures, read_picture, write_picture
 from undegrade.images.picture import Picture
+from undegrade.inference.extras import MissingExtra
 from undegrade.inference.restorer import F, Restored, Restorer
 
 TAG = "restored"  # photo.png becomes photo.restored.png
@@ -48,6 +49,8 @@ def attempt(source: Path, work: Callable[[], T]) -> T | Failure:
     """What `work` returns, or its failure, so that the other inputs still get done."""
     try:
         return work()
+    except MissingExtra:
+        raise  # no matter of this input
     except UndegradeError as error:
         return Failure(source=source, reason=str(error))
     except MemoryError:
@@ -98,14 +101,16 @@ def plan_jobs(
         also: further pictures that will be written, held to the same rules.
 
     Raises:
-        UndegradeError: an original would be overwritten, two results would be one file, or the output's name has an
-            ending that cannot be written.
+        UndegradeError: an original would be overwritten, two results would be one file, several inputs would go to one
+            file, or the output's name has an ending that cannot be written or lies in a folder that does not exist.
     """
     several = len(inputs) > 1 or any(path.is_dir() for path in inputs)
     if out is None:
         targets = [path.with_name(f"{path.stem}.{TAG}{_ending(path)}") for path in sources]
     elif several or out.endswith((os.sep, "/")) or Path(out).is_dir():
         folder = Path(out)
+        if folder.suffix.lower() in SUFFIXES and not folder.is_dir():
+            raise UndegradeError(f"{out}: one file for several inputs; name a folder")
         _create(folder)
         targets = [folder / f"{path.stem}{_ending(path)}" for path in sources]
     else:
@@ -137,6 +142,8 @@ def _refuse_clashes(jobs: Sequence[Job], also: Sequence[Path]) -> None:
     for target, purpose in [*((job.target, str(job.source)) for job in jobs), *((path, "the sheet") for path in also)]:
         if target.suffix.lower() not in SUFFIXES:
             raise UndegradeError(f"{target}: unknown ending {target.suffix!r}; expected one of {', '.join(SUFFIXES)}")
+        if not target.parent.is_dir():
+            raise UndegradeError(f"{target}: no folder {target.parent}; create it, or choose another output")
         real = target.resolve()
         state = real.stat() if real.exists() else None
         if real in originals or (state and (state.st_dev, state.st_ino) in inodes):
@@ -161,20 +168,7 @@ def restore_file(
     restored = restorer.restore(picture, on_tile)
     form, form_before = (SUFFIXES.get(path.suffix.lower()) for path in (job.target, job.source))
     if not restored.changed and form == form_before:
-        _copy(job)
+        with written_whole(job.target) as partial:
+            shutil.copyfile(job.source, partial)
         return picture, restored, ()
     return picture, restored, picture.notes + write_picture(restored.picture, job.target)
-
-
-def _copy(job: Job) -> None:
-    """The source's bytes at the target, whole or not at all."""
-    partial = job.target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        shutil.copyfile(job.source, partial)
-        partial.replace(job.target)
-    except OSError as error:
-        raise UndegradeError(
-            f"{job.target}: cannot be written ({error.strerror}); check the folder and the disk"
-        ) from None
-    finally:
-        partial.unlink(missing_ok=True)

@@ -10,6 +10,10 @@ from undegrade.errors import UndegradeError
 TRAIN_MODULES = {"accelerate", "safetensors", "skimage", "tensorboard", "torch"}  # brought by undegrade[train]
 
 
+class MissingExtra(UndegradeError):
+    """An extra of the package is not installed: no matter of one input, but of the whole command."""
+
+
 @contextmanager
 def needs_train(what: str) -> Iterator[None]:
     """Around imports and calls that need PyTorch: where it is missing, say in one line how to get it.
@@ -18,11 +22,14 @@ def needs_train(what: str) -> Iterator[None]:
         what: the subject of that line, such as "undegrade.degrade".
 
     Raises:
-        UndegradeError: a module of the extra `train` is missing.
+        MissingExtra: a module of the extra `train` is missing.
     """
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in TRAIN_MODULES:
             raise
-        raise UndegradeError(f"{what} needs `pip install 'undegrade[train]'` ({error.name} is not installed)") from None
+        raise MissingExtra(
+            f"{what} needs the extra train ({error.name} is not installed): pip install 'undegrade[train]', "
+            "or in a checkout pip install -c constraints.txt -e '.[train]'"
+        ) from None

@@ -7,6 +7,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from undegrade.errors import check_at_least as check_at_least  # for the configs of all networks
+
 
 class RestorationNetwork(nn.Module):
     """A restorer in two steps: `features` looks, `reconstruct` draws.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from undegrade.atomic import written_whole
 from undegrade.errors import UndegradeError
 from undegrade.networks import NETWORKS
 from undegrade.networks.classifier import DegradationClassifier
@@ -42,13 +42,11 @@ def save_checkpoint(
         model: on any device.
         path: replaced when the new file is complete.
         recipe: how the model was trained, as JSON-like data.
-        half: store float16, half the size; the weights lose less than what bf16 training keeps.
+        half: store the weights as float16, half the size; they lose less than what bf16 training keeps.
     """
-    kind = torch.float16 if half else torch.float32
-    tensors = {
-        k: (v.to(kind) if v.is_floating_point() else v).detach().cpu().contiguous()
-        for k, v in model.state_dict().items()
-    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if half:  # not the statistics of batch norms: variances may be out of its range
+        tensors.update((name, tensors[name].half()) for name, _ in model.named_parameters())
     name = next(n for n, c in NETWORKS.items() if type(model.network) is c)
     header = {
         "version": VERSION,
@@ -60,13 +58,9 @@ def save_checkpoint(
         "recipe": recipe,
         "sha256": digest(tensors),
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with written_whole(path) as partial:
         # Not save_file: it makes files that nobody else may read.
-        temporary.write_bytes(save(tensors, metadata={"undegrade": json.dumps(header)}))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        partial.write_bytes(save(tensors, metadata={"undegrade": json.dumps(header)}))
 
 
 def read_header(path: Path) -> dict[str, Any]:

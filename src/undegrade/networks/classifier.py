@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from undegrade.networks.base import check_at_least
 from undegrade.networks.blocks import ChannelLayerNorm
 
 NORMS: dict[str, type[nn.Module]] = {"layer": ChannelLayerNorm, "batch": nn.BatchNorm2d}
@@ -59,7 +60,8 @@ class DegradationClassifier(nn.Module):
         norm: str = "layer"  # "layer", over the channels of each pixel; or "batch", which learns the names far faster
 
         def __post_init__(self) -> None:
-            """Refuse an unknown norm."""
+            """Refuse negative numbers and an unknown norm."""
+            check_at_least(self, {"num_blocks": 0, "max_channels": 0})
             if self.norm not in NORMS:
                 raise ValueError(f"DegradationClassifier.Config.norm is {self.norm!r}; expected {' or '.join(NORMS)}")
 

@@ -2,7 +2,8 @@
 
 Paper: "Simple Baselines for Image Restoration", ECCV 2022; with the local statistics of "Improving Image Restoration
 by Revisiting Global Information Aggregation" (TLC), ECCV 2022. Written from a description in prose and checked against
-the published network's outputs; the state-dict names are the published ones. `unshuffle` and `zero_output` are ours.
+the published network's outputs; the state-dict names are the published ones. `unshuffle`, `detail_gain` and
+`zero_output` are ours.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from undegrade.networks.base import RestorationNetwork
+from undegrade.networks.base import RestorationNetwork, check_at_least
 from undegrade.networks.blocks import ChannelLayerNorm
 
 
@@ -93,9 +94,8 @@ class NAFNet(RestorationNetwork):
 
         def __post_init__(self) -> None:
             """Refuse what cannot be built."""
-            for name in ("width", "unshuffle"):
-                if getattr(self, name) < 1:
-                    raise ValueError(f"NAFNet.Config.{name} is {getattr(self, name)}; it must be at least 1")
+            check_at_least(self, {"width": 1, "unshuffle": 1, "encoder": 0, "middle": 0, "decoder": 0})
+            check_at_least(self, {"norm_eps": 0, "local_size": 0, "detail_gain": 0})
             if not self.encoder or len(self.encoder) != len(self.decoder):
                 raise ValueError(
                     f"NAFNet.Config.decoder has {len(self.decoder)} stages; it must have as many as encoder "

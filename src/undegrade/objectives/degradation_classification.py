@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from undegrade.batch import Batch
+from undegrade.errors import check_at_least
 from undegrade.networks import UniversalRestorer
 from undegrade.objectives.focal import focal_loss
 from undegrade.objectives.restoration import l1_loss
@@ -26,6 +27,10 @@ class DegradationClassification(nn.Module):
         focal_gamma: float = 2.0  # 0 is cross-entropy
         naming_weight: float = 1.0
         identity_weight: float = 1.0  # keeps the network able to draw clean pictures
+
+        def __post_init__(self) -> None:
+            """Refuse negative weights."""
+            check_at_least(self, {"focal_gamma": 0, "naming_weight": 0, "identity_weight": 0})
 
     def __init__(self, config: Config, model: UniversalRestorer) -> None:
         super().__init__()

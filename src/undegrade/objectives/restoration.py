@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from undegrade.batch import Batch
+from undegrade.errors import check_at_least
 from undegrade.networks import UniversalRestorer
 from undegrade.objectives.focal import focal_loss
 
@@ -46,11 +47,10 @@ class Restoration(nn.Module):
         focal_gamma: float = 2.0
 
         def __post_init__(self) -> None:
-            """Refuse an unknown loss and a negative weight."""
+            """Refuse an unknown loss and weights out of range."""
+            check_at_least(self, {"naming_weight": 0, "focal_gamma": 0})
             if self.loss not in LOSSES:
                 raise ValueError(f"Restoration.Config.loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
-            if self.naming_weight < 0:
-                raise ValueError(f"Restoration.Config.naming_weight is {self.naming_weight}; it must be at least 0")
             if self.psnr_floor <= 0:
                 raise ValueError(f"Restoration.Config.psnr_floor is {self.psnr_floor}; it must be above 0")
 
@@ -58,8 +58,18 @@ class Restoration(nn.Module):
         super().__init__()
         self.config, self.model = config, model
 
+    def train(self, mode: bool = True) -> Restoration:
+        """Of the parts to train; a classifier that is not trained keeps its statistics too."""
+        super().train(mode)
+        if not self.config.naming_weight:
+            self.model.classifier.eval()
+        return self
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
+        """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple.
+
+        "gain_db" is the fall of `psnr_loss` from input to picture, both with the floor.
+        """
         answer, logits = self.model.answer(batch.degraded)
         picture, logits = answer.float(), logits.float()
         floor = self.config.psnr_floor

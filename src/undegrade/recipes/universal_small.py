@@ -16,6 +16,17 @@ def universal_small() -> Recipe:
 
     About 100 minutes on two CPU cores with bfloat16.
     """
+    # Small patches first: three times the steps in the same time.
+    restoring = Stage(
+        objective=Restoration.Config(loss="psnr", naming_weight=1.0),
+        steps=6_000,
+        crop=64,
+        lr_floor=1.0,
+        betas=(0.9, 0.99),
+        clip=1.0,
+        ema=0.999,
+    )
+    exact = replace(restoring.objective, psnr_floor=1e-4)
     return Recipe(
         name="universal-small",
         network=NAFNet.Config(
@@ -39,35 +50,10 @@ def universal_small() -> Recipe:
                 warmup=50,
                 betas=(0.9, 0.99),
             ),
-            # Small patches first: twice the steps in the same time.
-            Stage(
-                objective=Restoration.Config(loss="psnr", naming_weight=1.0),
-                steps=6_000,
-                crop=64,
-                lr_floor=1.0,
-                betas=(0.9, 0.99),
-                clip=1.0,
-                ema=0.999,
-            ),
-            Stage(
-                objective=Restoration.Config(loss="psnr", psnr_floor=1e-4, naming_weight=1.0),
-                steps=2_400,
-                crop=96,
-                lr_floor=1.0,
-                betas=(0.9, 0.99),
-                clip=1.0,
-                ema=0.999,
-            ),
+            restoring,
+            replace(restoring, objective=exact, steps=2_400, crop=96),
             # Larger patches last: scratches, flakes and haze thin out in them as in a whole picture.
-            Stage(
-                objective=Restoration.Config(loss="psnr", psnr_floor=1e-4, naming_weight=1.0),
-                steps=4_800,
-                batch=8,
-                crop=128,
-                betas=(0.9, 0.99),
-                clip=1.0,
-                ema=0.999,
-            ),
+            replace(restoring, objective=exact, steps=4_800, crop=128, batch=8, lr_floor=1e-3),
         ),
     )
 

@@ -55,22 +55,22 @@ def fit(
         stage: rates, clipping, precision.
         hooks: called in order after each step.
         optimizer: a new AdamW unless given.
-        first: steps already done, for a stage that is resumed.
+        first: steps of the stage that are done.
 
     Raises:
         UndegradeError: the loss is no longer finite.
     """
     # Autocast is ours: accelerate keeps the precision of a process's first stage for all that follow.
     accelerator = Accelerator()
-    device = accelerator.device
+    device = str(accelerator.device)
     optimizer = optimizer or make_optimizer(objective, stage)
     objective.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     for number, batch in zip(range(first, stage.steps), batches, strict=False):
         lr = stage.lr * warmup_cosine(number, steps=stage.steps, warmup=stage.warmup, floor=stage.lr_floor)
         for group in optimizer.param_groups:
             group["lr"] = lr
-        with torch.autocast(device.type, torch.bfloat16, enabled=stage.bf16):
-            scalars = objective(batch.to(str(device)))
+        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=stage.bf16):
+            scalars = objective(batch.to(device))
         if not torch.isfinite(scalars["loss"]):
             raise UndegradeError(f"the loss is {scalars['loss'].item()} at step {number}; lower the learning rate")
         accelerator.backward(scalars["loss"])
@@ -78,6 +78,5 @@ def fit(
             accelerator.clip_grad_norm_(objective.parameters(), stage.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        step = Step(number=number + 1, scalars=scalars, lr=lr, optimizer=optimizer)
         for hook in hooks:
-            hook(step)
+            hook(Step(number=number + 1, scalars=scalars, lr=lr, optimizer=optimizer))

@@ -9,7 +9,7 @@ from typing import Any
 
 from undegrade.data.mixture import MixtureConfig
 from undegrade.degradations import DEGRADATIONS
-from undegrade.errors import UndegradeError
+from undegrade.errors import UndegradeError, check_at_least
 from undegrade.networks import NETWORKS, DegradationClassifier
 from undegrade.objectives import OBJECTIVES
 
@@ -33,11 +33,12 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        for name, low in (("steps", 1), ("batch", 1), ("crop", 1), ("lr", 0), ("warmup", 0), ("clip", 0), ("ema", 0)):
-            if getattr(self, name) < low:
-                raise ValueError(f"Stage.{name} is {getattr(self, name)}; it must be at least {low}")
-        if len(self.betas) != 2:
-            raise ValueError(f"Stage.betas is {self.betas}; expected a pair, like (0.9, 0.999)")
+        check_at_least(self, {"steps": 1, "batch": 1, "crop": 1, "warmup": 0})
+        check_at_least(self, {"lr_floor": 0, "weight_decay": 0, "clip": 0, "ema": 0})
+        if not self.lr > 0:
+            raise ValueError(f"Stage.lr is {self.lr}; it must be above 0")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"Stage.betas is {self.betas}; expected a pair from 0 to below 1, like (0.9, 0.999)")
         if self.ema >= 1:
             raise ValueError(f"Stage.ema is {self.ema}; it must be below 1")
 
@@ -54,6 +55,12 @@ class Recipe:
     steered: bool = False  # each label draws with an output convolution of its own
     holdout: int = 20  # every n-th photo is held out for validation
     seed: int = 0  # of the initial weights
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        check_at_least(self, {"holdout": 0, "seed": 0})
+        if not self.stages:
+            raise ValueError("Recipe.stages is empty; expected at least one Stage")
 
 
 def _kinds() -> dict[str, type]:
@@ -100,7 +107,7 @@ def override(recipe: Recipe, setting: str) -> Recipe:
         value = text
     try:
         changed: Recipe = _replaced(recipe, path.split("."), value, setting)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UndegradeError(f"--set {setting}: {error}") from None
     return changed
 
@@ -128,6 +135,8 @@ def _checked(old: Any, value: Any, setting: str) -> Any:
         return float(value)
     if type(value) is not type(old):
         raise UndegradeError(f"--set {setting}: expected a {type(old).__name__}, like {old!r}")
+    if isinstance(old, tuple) and old:
+        return tuple(_checked(old[0], member, setting) for member in value)
     return value
 
 

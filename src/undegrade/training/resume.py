@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from undegrade.atomic import written_whole
 from undegrade.errors import UndegradeError
 from undegrade.training.ema import Ema
 from undegrade.training.loop import Step
@@ -46,9 +46,8 @@ class Saver:
             "ema": self.ema.average.state_dict() if self.ema else None,
             "optimizer": optimizer.state_dict() if optimizer else None,
         }
-        temporary = self.folder / f".{STATE}.{os.getpid()}"
-        torch.save(state, temporary)
-        temporary.replace(self.folder / STATE)
+        with written_whole(self.folder / STATE) as partial:
+            torch.save(state, partial)
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from undegrade.atomic import written_whole
 from undegrade.data.folder import CleanFolder
 from undegrade.data.mixture import Mixture, batches
 from undegrade.errors import UndegradeError
@@ -89,11 +90,16 @@ class Run:
             if resume:
                 raise UndegradeError(f"{self.folder}: no run to resume; check --out, or leave out --resume")
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(recipe, indent=2) + "\n")
+            with written_whole(path) as partial:
+                partial.write_text(json.dumps(recipe, indent=2) + "\n")
             return None
         if not resume:
             raise UndegradeError(f"{self.folder}: holds a run already; add --resume to go on, or choose another --out")
-        if json.loads(path.read_text()) != json.loads(json.dumps(recipe)):
+        try:
+            begun = json.loads(path.read_text())
+        except ValueError:
+            raise UndegradeError(f"{path}: damaged; start the run anew with another --out") from None
+        if begun != json.loads(json.dumps(recipe)):
             raise UndegradeError(f"{path}: differs from the recipe to resume; give the same recipe and the same --set")
         return load_state(self.folder)
 
@@ -116,16 +122,18 @@ class Run:
             if state and state["ema"]:
                 ema.average.load_state_dict(state["ema"])
         kept = ema.settled if ema else lambda: model
-        log = Log(self.folder, number, every=pace.log, show=self.show)
+        log = Log(self.folder, number, every=pace.log, show=self.show, first=first)
         saver = Saver(
             folder=self.folder, stage=number, model=model, ema=ema, every=pace.save, done=lambda _: self._keep(kept())
         )
         validation = Validation(lambda: self.validate(kept()), log, every=pace.validate)
         hooks: list[Hook] = [*([ema] if ema else []), log, saver, validation]
-        fit(objective, batches(data, workers=pace.workers), stage, hooks, optimizer=optimizer, first=first)
+        try:
+            fit(objective, batches(data, workers=pace.workers), stage, hooks, optimizer=optimizer, first=first)
+        finally:
+            log.board.close()
         if ema:
             model.load_state_dict(ema.settled().state_dict())
-        log.board.close()
         # The next stage starts from here, with a fresh optimizer and average.
         # First the checkpoint: a state that says "done" must not stand beside an older one.
         self._keep(model)
