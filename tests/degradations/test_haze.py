@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from undegrade.degradations.haze import Haze, random_depth
+from undegrade.degradations.depth import random_depth
+from undegrade.degradations.haze import Haze
 
 
 def seen_through(

@@ -12,6 +12,7 @@ from torch import Tensor
 from undegrade.errors import UndegradeError
 
 SEVERITY_DIGITS = 6
+FAMILIES = ("noise", "blur", "resolution", "compression", "weather", "light", "sensor", "damage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class Degradation:
     """
 
     label: ClassVar[str]
+    family: ClassVar[str]  # one of FAMILIES
+    random: ClassVar[bool] = True  # False: the severities alone decide, another seed gives the same pixels
 
     def __post_init__(self) -> None:
         """Take a number for a range of one; refuse ranges that are reversed or outside the limits."""
@@ -85,6 +88,10 @@ class Degradation:
             value = round(value) if unit.whole else float(f"{value:.{SEVERITY_DIGITS}g}")
             values[name] = float(min(max(value, low), high))
         return values
+
+    def at_level(self, level: float) -> dict[str, float]:
+        """Severities of a level from 0, the weakest of each range, to 1, the strongest; rises in every field."""
+        return self.at({name: 1 - level if unit.falling else level for name, unit in self.units().items()})
 
     def sample(self, rng: torch.Generator) -> dict[str, float]:
         """Draw one severity a field; the dict replays the degradation together with the seed."""

@@ -23,6 +23,7 @@ class DefocusBlur(Degradation):
     """
 
     label = "defocus_blur"
+    family = "blur"
     radius: tuple[float, float] = severity(0.5, 5, "radius of the circle of confusion, pixels", limits=(0, 50))
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, radius: float) -> Tensor:

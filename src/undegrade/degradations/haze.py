@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from undegrade.degradations.base import Degradation, severity, uniform
-from undegrade.degradations.convolution import smooth_field
+from undegrade.degradations.base import Degradation, severity
+from undegrade.degradations.depth import random_depth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class Haze(Degradation):
     """
 
     label = "haze"
+    family = "weather"
     density: tuple[float, float] = severity(0.3, 2.5, "optical depth at the farthest point", limits=(0, 10))
     airlight: tuple[float, float] = severity(0.7, 1.0, "brightness of the haze, 0 to 1", limits=(0, 1))
     relief: tuple[float, float] = severity(
@@ -33,13 +34,3 @@ class Haze(Degradation):
         transmission = torch.exp(-density * depth)
         cast = 1 + 0.04 * (torch.rand((3, 1, 1), generator=rng) - 0.5)
         return (clean * transmission + (airlight * cast).clamp(0, 1) * (1 - transmission)).clamp(0, 1)
-
-
-def random_depth(shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
-    """A plausible depth map (..., 1, H, W) in [0.2, 1]: a sloping ground plus hills of two sizes."""
-    height = shape[-2]
-    slope = torch.linspace(1, 0, height)[:, None] * uniform(rng, 0.2, 1)
-    hills = smooth_field(shape, rng, 2) + 0.4 * smooth_field(shape, rng, 6)
-    depth = slope + hills * uniform(rng, 0.2, 0.8)
-    low, high = depth.amin((-2, -1), keepdim=True), depth.amax((-2, -1), keepdim=True)
-    return 0.2 + 0.8 * (depth - low) / (high - low).clamp_min(1e-6)

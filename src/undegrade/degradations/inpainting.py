@@ -21,6 +21,7 @@ class Scratches(Degradation):
     """
 
     label = "inpainting"
+    family = "damage"
     count: tuple[float, float] = severity(1, 10, "scratches", limits=(0, 100), whole=True)
     thickness: tuple[float, float] = severity(1, 6, "pixels", limits=(0.5, 50))
 

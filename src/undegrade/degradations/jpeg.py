@@ -16,6 +16,8 @@ class Jpeg(Degradation):
     """Baseline JPEG with halved chroma (4:2:0), written and read by libjpeg: y = decode(encode(x, quality))."""
 
     label = "jpeg"
+    family = "compression"
+    random = False
     quality: tuple[float, float] = severity(10, 90, "libjpeg quality", limits=(1, 100), whole=True, falling=True)
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, quality: float) -> Tensor:

@@ -22,6 +22,7 @@ class LowLight(Degradation):
     """
 
     label = "low_light"
+    family = "light"
     stops: tuple[float, float] = severity(1, 4, "exposure steps too dark (1 halves the light)", limits=(0, 8))
     shot: tuple[float, float] = severity(
         1e-4, 2e-3, "photon noise: variance over light, full scale 1", limits=(1e-6, 0.1), log=True

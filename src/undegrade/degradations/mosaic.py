@@ -23,6 +23,7 @@ class Mosaic(Degradation):
     """
 
     label = "mosaic"
+    family = "sensor"
 
     def apply(self, clean: Tensor, rng: torch.Generator) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range."""

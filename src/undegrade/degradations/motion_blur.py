@@ -25,6 +25,7 @@ class MotionBlur(Degradation):
     """
 
     label = "motion_blur"
+    family = "blur"
     length: tuple[float, float] = severity(3, 21, "extent of the path, pixels", limits=(0, 99))
     shake: tuple[float, float] = severity(0, 1, "0 a straight line, 1 a trembling hand", limits=(0, 1))
 

@@ -15,6 +15,7 @@ class GaussianNoise(Degradation):
     """Sensor noise of constant strength: y = clip(x + sigma / 255 * e), e ~ N(0, 1) for each pixel and channel."""
 
     label = "noise"
+    family = "noise"
     sigma: tuple[float, float] = severity(0, 50, "standard deviation, 8-bit levels", limits=(0, 255))
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, sigma: float) -> Tensor:

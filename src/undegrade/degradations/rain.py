@@ -23,6 +23,7 @@ class Rain(Degradation):
     """
 
     label = "rain"
+    family = "weather"
     density: tuple[float, float] = severity(0.5, 6, "drops in 1000 pixels", limits=(0, 50))
     length: tuple[float, float] = severity(8, 32, "length of a streak, pixels", limits=(1, 200))
     angle: tuple[float, float] = severity(-30, 30, "slant, degrees from straight down", limits=(-89, 89))

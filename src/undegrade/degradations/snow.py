@@ -22,6 +22,7 @@ class Snow(Degradation):
     """
 
     label = "snow"
+    family = "weather"
     density: tuple[float, float] = severity(1, 12, "flakes in 1000 pixels", limits=(0, 100))
     size: tuple[float, float] = severity(1.5, 4, "diameter of a flake at middle distance, pixels", limits=(0.5, 50))
 
