@@ -70,11 +70,19 @@ def test_degrading_is_replayed_by_its_seed(scene: Scene) -> None:
     other = undegrade.degrade(image, "noise(sigma=10..20)", "jpeg(quality=30)", seed=4)
     assert isinstance(first.image, np.ndarray)
     assert np.array_equal(first.image, again.image)
-    assert first.applied == again.applied
+    assert first.records == again.records
     assert not np.array_equal(first.image, other.image)
-    assert [step.degradation for step in first.applied] == ["noise", "jpeg"]
-    assert 10 <= first.applied[0].severities["sigma"] <= 20
-    assert first.applied[1].severities == {"quality": 30.0}
+    assert [step.degradation for step in first.records] == ["noise", "jpeg"]
+    assert 10 <= first.records[0].severities["sigma"] <= 20
+    assert first.records[1].severities == {"quality": 30.0}
+
+
+def test_records_replay_the_image(scene: Scene) -> None:
+    image = as_array(scene(40, 52), np.uint8)
+    spoiled = undegrade.degrade(image, "haze", "noise", seed=3)
+    again = undegrade.replay(image, spoiled.records)
+    assert isinstance(again, np.ndarray)
+    assert np.array_equal(again, spoiled.image)
 
 
 def test_degrading_keeps_gray_and_alpha(scene: Scene) -> None:

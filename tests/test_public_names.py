@@ -10,6 +10,7 @@ import undegrade
 NAMES = [
     "Degraded",
     "Diagnosis",
+    "Record",
     "Restorer",
     "Result",
     "UndegradeError",
@@ -17,6 +18,7 @@ NAMES = [
     "degrade",
     "diagnose",
     "load",
+    "replay",
     "restore",
 ]
 HEAVY = {"numpy", "openvino", "pyvips", "rich", "torch", "typer"}

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from undegrade.errors import UndegradeError
 
 if TYPE_CHECKING:
-    from undegrade.api import Degraded, Result, degrade, diagnose, load, restore
+    from undegrade.api import Degraded, Result, degrade, diagnose, load, replay, restore
+    from undegrade.batch import Record
     from undegrade.diagnosis import Diagnosis
     from undegrade.inference.restorer import Restorer
 
@@ -16,17 +17,20 @@ __version__ = "0.1.0"
 _HOMES = {
     "Degraded": "undegrade.api",
     "Diagnosis": "undegrade.diagnosis",
+    "Record": "undegrade.batch",
     "Restorer": "undegrade.inference.restorer",
     "Result": "undegrade.api",
     "degrade": "undegrade.api",
     "diagnose": "undegrade.api",
     "load": "undegrade.api",
+    "replay": "undegrade.api",
     "restore": "undegrade.api",
 }
 
 __all__ = [
     "Degraded",
     "Diagnosis",
+    "Record",
     "Restorer",
     "Result",
     "UndegradeError",
@@ -34,6 +38,7 @@ __all__ = [
     "degrade",
     "diagnose",
     "load",
+    "replay",
     "restore",
 ]
 

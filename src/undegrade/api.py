@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from undegrade.batch import Record
 from undegrade.diagnosis import Diagnosis, name
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
@@ -35,25 +36,17 @@ class Result:
     changed: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class Applied:
-    """One degradation as it was applied: its name in the catalogue, and the severities in their physical units."""
-
-    degradation: str
-    severities: dict[str, float]
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Degraded:
     """What `degrade` returns.
 
     Args:
         image: of the same kind as what was given, as in `Result`.
-        applied: what was done, first thing first; with the seed it replays the image.
+        records: what was done, first thing first; `replay` does it again.
     """
 
     image: object
-    applied: tuple[Applied, ...]
+    records: tuple[Record, ...]
 
 
 def load(model: str | Path = DEFAULT_MODEL) -> Restorer[Diagnosis]:
@@ -105,33 +98,44 @@ def degrade(image: object, *specs: str, seed: int = 0) -> Degraded:
 
     Args:
         image: as for `restore`.
-        specs: what to do, first thing first: "noise(sigma=25)", "jpeg(quality=10..40)", "rain". Severities not named,
-            or given as a range, are drawn.
+        specs: what to do, first thing first: "noise(sigma=25)", "jpeg(quality=10..40)", "rain", or the name of a
+            mixture, such as "second_order". Severities not named, or given as a range, are drawn.
         seed: of everything random.
 
     Raises:
         UndegradeError: PyTorch is missing, or the image or a spec cannot be used.
     """
     picture, back = from_object(image)
-    degraded, applied = degrade_picture(picture, specs, seed=seed)
-    return Degraded(image=back(degraded), applied=applied)
+    degraded, records = degrade_picture(picture, specs, seed=seed)
+    return Degraded(image=back(degraded), records=records)
 
 
-def degrade_picture(picture: Picture, specs: Sequence[str], *, seed: int) -> tuple[Picture, tuple[Applied, ...]]:
+def degrade_picture(picture: Picture, specs: Sequence[str], *, seed: int) -> tuple[Picture, tuple[Record, ...]]:
     """`degrade` for a picture; gray stays gray and alpha is kept."""
     with needs_train("degrading"):
         import torch
 
-        from undegrade.degradations import Chain, parse
+        from undegrade.degradations import find_step
     if not specs:
         raise UndegradeError('degradations: none; expected at least one, such as "noise(sigma=25)"')
-    chain = Chain(steps=tuple(parse(spec) for spec in specs))
     rng = torch.Generator().manual_seed(seed)
-    severities = chain.sample(rng)
-    pixels = chain.degrade(torch.from_numpy(picture.pixels), rng, severities).numpy()
+    records = tuple(record for spec in specs for record in find_step(spec).plan(rng))
+    return replay_picture(picture, records), records
+
+
+def replay(image: object, records: Sequence[Record]) -> object:
+    """The image spoiled as the records say, of the same kind as it was; arguments and errors as for `degrade`."""
+    picture, back = from_object(image)
+    return back(replay_picture(picture, records))
+
+
+def replay_picture(picture: Picture, records: Sequence[Record]) -> Picture:
+    """`replay` for a picture."""
+    with needs_train("degrading"):
+        import torch
+
+        from undegrade import degradations
+    pixels = degradations.replay(torch.from_numpy(picture.pixels), records).numpy()
     if picture.gray:
         pixels = gray_of(pixels).repeat(3, axis=0)
-    applied = tuple(
-        Applied(degradation=step.label, severities=drawn) for step, drawn in zip(chain.steps, severities, strict=True)
-    )
-    return with_pixels(picture, pixels), applied
+    return with_pixels(picture, pixels)

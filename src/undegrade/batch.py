@@ -1,4 +1,4 @@
-"""The record that travels from the data to the objectives."""
+"""The records that travel: what was done to a picture, and the batches of training."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ CLEAN = "clean"  # the label of pictures with which nothing is wrong
 
 
 @dataclass(frozen=True, kw_only=True)
+class Record:
+    """One degradation as it was applied; it replays the same pixels (`undegrade.degradations.replay`)."""
+
+    degradation: str  # its name in the catalogue
+    severities: dict[str, float]  # in their physical units
+    seed: int  # of everything random
+
+
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Degraded pictures, the clean ones they were made of, and the name of what was done to them."""
 
     degraded: Tensor  # (B, 3, H, W), RGB in [0, 1]
     clean: Tensor  # (B, 3, H, W), RGB in [0, 1]
     label: Tensor  # (B,), int64, index into the labels of the mixture
+    records: tuple[tuple[Record, ...], ...] = ()  # of each picture, first thing first; empty where it is not known
 
     def to(self, device: str) -> Batch:
         """The same batch on another device, pictures in channels-last memory order."""

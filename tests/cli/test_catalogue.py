@@ -1,21 +1,23 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from undegrade.cli import main
-from undegrade.degradations import DEGRADATIONS
+from undegrade.degradations import COMPOUNDS, DEGRADATIONS
 from undegrade.inference.models import MODELS
 from undegrade.recipes import RECIPES
 
 
 @pytest.mark.parametrize(
-    ("verb", "catalogue"), [("models", MODELS), ("recipes", RECIPES), ("degradations", DEGRADATIONS)]
+    ("verb", "catalogue"), [("models", MODELS), ("recipes", RECIPES), ("degradations", {**DEGRADATIONS, **COMPOUNDS})]
 )
 def test_every_member_is_listed(verb: str, catalogue: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([verb, "--json"]) == 0
     records = json.loads(capsys.readouterr().out)
     assert [record["name"] for record in records] == list(catalogue)
-    assert all(record["about"].endswith(".") for record in records)
+    assert all(record["about"].endswith(".") for record in records if record.get("family") != "mixture")
+    assert all(record["about"] for record in records)
     assert main([verb]) == 0
     table = capsys.readouterr().out
     assert all(f" {name} " in table for name in catalogue)
@@ -23,7 +25,7 @@ def test_every_member_is_listed(verb: str, catalogue: dict[str, object], capsys:
 
 def test_fields_come_with_ranges_and_units(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["degradations", "--json"]) == 0
-    fields = {record["name"]: record["fields"] for record in json.loads(capsys.readouterr().out)}
+    fields = {record["name"]: record.get("fields") for record in json.loads(capsys.readouterr().out)}
     assert fields["noise"] == [
         {
             "name": "sigma",
@@ -36,3 +38,8 @@ def test_fields_come_with_ranges_and_units(capsys: pytest.CaptureFixture[str]) -
         }
     ]
     assert fields["mosaic"] == []
+
+
+def test_the_gallery_needs_a_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["degradations", "--gallery", str(tmp_path / "x.html")]) == 2
+    assert "needs a clean photo to spoil; add --photo FILE" in capsys.readouterr().err

@@ -28,8 +28,8 @@ def test_several_pictures_take_one_seed_each(photo_file: Path, tmp_path: Path, c
     assert main(["degrade", str(photo_file.parent), "--as", "rain", "-o", str(out), "--json"]) == 0
     first, second = json.loads(capsys.readouterr().out)
     assert [first["seed"], second["seed"]] == [0, 1]
-    assert first["applied"][0]["degradation"] == "rain"
-    assert set(first["applied"][0]["severities"]) == {"density", "length", "angle"}
+    assert first["records"][0]["degradation"] == "rain"
+    assert set(first["records"][0]["severities"]) == {"density", "length", "angle"}
     assert not np.array_equal(read_picture(out / "photo.png").pixels, read_picture(out / "twin.png").pixels)
 
 
@@ -63,3 +63,27 @@ def test_a_bad_picture_is_code_1(tmp_path: Path, capsys: Capture) -> None:
     assert main(["degrade", str(tmp_path / "x.png"), "--as", "haze", "-o", str(tmp_path / "y.png")]) == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'x.png'}: ")
     assert not (tmp_path / "y.png").exists()
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg"])
+def test_a_recorded_picture_says_how_to_make_it_again(ending: str, photo_file: Path, capsys: Capture) -> None:
+    bad, again = (photo_file.with_name(f"{name}{ending}") for name in ("bad", "again"))
+    specs = ["--as", "haze", "--as", "noise", "--record"]
+    assert main(["degrade", str(photo_file), *specs, "-o", str(bad), "--seed", "11"]) == 0
+    assert main(["degrade", str(photo_file), "--replay", str(bad), "-o", str(again)]) == 0
+    assert np.array_equal(read_picture(bad).pixels, read_picture(again).pixels)
+    assert not any(text.startswith("undegrade: ") for _, text in read_picture(again).metadata.comments)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_file_without_a_record_is_named(photo_file: Path, capsys: Capture) -> None:
+    assert (
+        main(["degrade", str(photo_file), "--replay", str(photo_file), "-o", str(photo_file.with_name("x.png"))]) == 2
+    )
+    assert "photo.png: carries no record; expected a file written by" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("extra", [[], ["--as", "rain", "--replay", "y.png"]])
+def test_either_specs_or_a_record_is_needed(extra: list[str], photo_file: Path, capsys: Capture) -> None:
+    assert main(["degrade", str(photo_file), "-o", "x.png", *extra]) == 2
+    assert "expected either --as SPEC or --replay FILE" in capsys.readouterr().err

@@ -12,6 +12,8 @@ import torch
 
 from undegrade.data.folder import CleanFolder
 from undegrade.data.mixture import Mixture
+from undegrade.degradations import Chain, parse
+from undegrade.degradations.chain import Maybe, OneOf, RandomOrder
 from undegrade.errors import UndegradeError
 from undegrade.evaluation.validation import validate
 from undegrade.images import Picture, write_picture
@@ -337,3 +339,14 @@ def test_a_damaged_state_is_named(name: str, photos: Path, tmp_path: Path) -> No
 def test_a_stage_needs_no_more_than_an_objective_and_steps() -> None:
     stage = Stage(objective=RECIPES["universal-small"]().stages[0].objective, steps=1)
     assert stage.batch >= 1
+
+
+def test_a_recipe_with_compounds_survives_json() -> None:
+    steps = (parse("noise(sigma=5..10)"), parse("jpeg"))
+    compounds = (
+        Chain(label="a", steps=(Maybe(step=steps[0]), OneOf(steps=steps, weights=(1.0, 2.0))), shared_depth=True),
+        RandomOrder(label="b", steps=steps, most=2),
+    )
+    recipe = RECIPES["universal-small"]()
+    recipe = replace(recipe, mixture=replace(recipe.mixture, degradations=compounds))
+    assert from_json(json.loads(dumps(recipe))) == recipe

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from undegrade.cli.output import show
+from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
 from undegrade.inference.models import MODELS
 
@@ -47,18 +49,36 @@ def recipes(as_json: Json = False) -> None:
     show(records, ("recipe", "about", "steps"), rows, as_json=as_json)
 
 
-def degradations(as_json: Json = False) -> None:
-    """List the degradations with their fields. Needs PyTorch."""
+def degradations(
+    as_json: Json = False,
+    gallery: Annotated[
+        Path | None, typer.Option(metavar="HTML", help="Write a page that shows each at five severities instead.")
+    ] = None,
+    photo: Annotated[Path | None, typer.Option(help="The clean photo that the gallery spoils.")] = None,
+) -> None:
+    """List the degradations with their fields, and the mixtures. Needs PyTorch."""
     with needs_train("undegrade degradations"):
-        from undegrade.degradations import DEGRADATIONS
+        from undegrade.degradations import COMPOUNDS, DEGRADATIONS
+        from undegrade.degradations.chain import outline
+    if gallery:
+        if photo is None:
+            raise UndegradeError("degradations: --gallery needs a clean photo to spoil; add --photo FILE")
+        from undegrade.evaluation.gallery import write_gallery
+        from undegrade.images import read_picture
+
+        write_gallery(read_picture(photo).pixels, gallery)
+        typer.echo(gallery)
+        return
     records: list[dict[str, Any]] = [
-        {"name": name, "about": _first_line(kind), "fields": _fields(kind)} for name, kind in DEGRADATIONS.items()
+        {"name": name, "family": kind.family, "about": _first_line(kind), "fields": _fields(kind)}
+        for name, kind in DEGRADATIONS.items()
     ]
+    records += [{"name": name, "family": "mixture", "about": outline(step)} for name, step in COMPOUNDS.items()]
     rows = []
     for record in records:
-        lines = [f"{f['name']} {f['low']:g}..{f['high']:g}, {f['unit']}" for f in record["fields"]]
-        rows.append((record["name"], record["about"], "\n".join(lines)))
-    show(records, ("degradation", "about", "fields with their ranges"), rows, as_json=as_json)
+        lines = [f"{f['name']} {f['low']:g}..{f['high']:g}, {f['unit']}" for f in record.get("fields", ())]
+        rows.append((record["family"], record["name"], record["about"], "\n".join(lines)))
+    show(records, ("family", "degradation", "about", "fields with their ranges"), rows, as_json=as_json)
 
 
 def _fields(kind: type[Degradation]) -> list[dict[str, Any]]:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from undegrade.batch import CLEAN, Batch
+from undegrade.batch import CLEAN, Batch, Record
 from undegrade.data.folder import CleanFolder
-from undegrade.degradations import Degradation
+from undegrade.degradations import Step, replay
 from undegrade.errors import UndegradeError, check_at_least
 
 
@@ -22,8 +22,10 @@ from undegrade.errors import UndegradeError, check_at_least
 class MixtureConfig:
     """What the batches are made of."""
 
-    degradations: tuple[Degradation, ...]
+    degradations: tuple[Step, ...]  # members of the catalogue, or compounds of them
     clean_class: bool = True  # unspoiled patches are a class of their own
+    weights: tuple[int, ...] = ()  # how often each label comes, in the order of `labels`; all alike unless given
+    levels: tuple[float, float] = (0.0, 1.0)  # the part of each range that is drawn, from the weakest to the strongest
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -31,17 +33,30 @@ class MixtureConfig:
         check_at_least(self, {"seed": 0})
         if not self.degradations:
             raise ValueError("MixtureConfig.degradations is empty; expected at least one degradation")
+        if self.weights and (len(self.weights) != len(self.labels) or min(self.weights) < 0 or not sum(self.weights)):
+            raise ValueError(
+                f"MixtureConfig.weights is {self.weights}; expected one for each of {len(self.labels)} labels"
+            )
+        if not (len(self.levels) == 2 and 0 <= self.levels[0] <= self.levels[1] <= 1):
+            raise ValueError(f"MixtureConfig.levels is {self.levels}; expected (low, high) within 0 to 1")
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the logits."""
         return (CLEAN,) * self.clean_class + tuple(d.label for d in self.degradations)
 
+    @property
+    def block(self) -> tuple[int, ...]:
+        """The labels' indices, each as often as its weight says; batches go through them in random order."""
+        weights = self.weights or (1,) * len(self.labels)
+        return tuple(index for index, weight in enumerate(weights) for _ in range(weight))
+
 
 class Mixture(IterableDataset["Batch | UndegradeError"]):
     """Sample n is the same picture whoever asks, in whatever process: everything is drawn from (seed, n).
 
-    Each run of `len(labels)` samples holds every label once, in random order.
+    Each run of `len(config.block)` samples holds every label as often as its weight says, in random order. No two
+    samples share a seed, however long the training.
 
     Args:
         photos: the clean pictures.
@@ -54,20 +69,20 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
     def __init__(self, photos: CleanFolder, config: MixtureConfig, *, batch: int, crop: int, first: int = 0) -> None:
         self.photos, self.config, self.batch, self.crop, self.first = photos, config, batch, crop, first
 
-    def sample(self, number: int) -> tuple[Tensor, Tensor, int]:
-        """(degraded, clean, label) of the sample of that number; pictures (3, crop, crop) in [0, 1]."""
-        config, num_labels = self.config, len(self.config.labels)
-        block, place = divmod(number, num_labels)
-        order = np.random.default_rng((config.seed, 0, block)).permutation(num_labels)
-        label = int(order[place])
+    def sample(self, number: int) -> tuple[Tensor, Tensor, int, tuple[Record, ...]]:
+        """(degraded, clean, label, records) of the sample of that number; pictures (3, crop, crop) in [0, 1]."""
+        config, block = self.config, self.config.block
+        round_number, place = divmod(number, len(block))
+        order = np.random.default_rng((config.seed, 0, round_number)).permutation(len(block))
+        label = block[order[place]]
         rng = np.random.default_rng((config.seed, 1, number))
         clean = self._crop(rng)
         index = label - config.clean_class
         if index < 0:
-            return clean, clean, label
-        degradation = config.degradations[index]
+            return clean, clean, label, ()
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        return degradation.degrade(clean, generator, degradation.sample(generator)), clean, label
+        records = config.degradations[index].plan(generator, config.levels)
+        return replay(clean, records), clean, label, records
 
     def _crop(self, rng: np.random.Generator) -> Tensor:
         """A random patch (3, crop, crop) in [0, 1], flipped and turned at random; a large photo counts as one."""
@@ -86,8 +101,10 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
     def make_batch(self, number: int) -> Batch:
         """The batch of that number."""
         samples = [self.sample(number * self.batch + i) for i in range(self.batch)]
-        degraded, clean, label = zip(*samples, strict=True)
-        return Batch(degraded=torch.stack(degraded), clean=torch.stack(clean), label=torch.tensor(label))
+        degraded, clean, label, records = zip(*samples, strict=True)
+        return Batch(
+            degraded=torch.stack(degraded), clean=torch.stack(clean), label=torch.tensor(label), records=records
+        )
 
     def __iter__(self) -> Iterator[Batch | UndegradeError]:
         """Batches without end; several worker processes share them out and the loader restores their order.

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from undegrade.batch import Record
 from undegrade.errors import UndegradeError
 
 SEVERITY_DIGITS = 6
 FAMILIES = ("noise", "blur", "resolution", "compression", "weather", "light", "sensor", "damage")
+
+Levels = tuple[float, float]  # the weakest and the strongest to draw, within 0 to 1
+WHOLE_RANGE: Levels = (0.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,23 @@ class Degradation:
         """Draw one severity a field; the dict replays the degradation together with the seed."""
         return self.at({name: torch.rand((), generator=rng).item() for name in self.units()})
 
+    def level_of(self, severities: dict[str, float]) -> float:
+        """The level of these severities, 0 to 1: the mean over the fields of where each lies in its range."""
+        places = []
+        for name, unit in self.units().items():
+            low, high = getattr(self, name)
+            scale = math.log if unit.log else float
+            place = (scale(severities[name]) - scale(low)) / (scale(high) - scale(low)) if high > low else 0.5
+            places.append(1 - place if unit.falling else place)
+        return sum(places) / len(places) if places else 1.0
+
+    def plan(self, rng: torch.Generator, levels: Levels = WHOLE_RANGE) -> tuple[Record, ...]:
+        """What will be done: severities from this part of each range, and a seed, drawn; nothing is applied yet."""
+        low, high = (self.at_level(level) for level in levels)
+        part = replace(self, **{name: tuple(sorted((low[name], high[name]))) for name in low})
+        severities = part.sample(rng)
+        return (Record(degradation=self.label, severities=severities, seed=draw_seed(rng)),)
+
     def degrade(self, clean: Tensor, rng: torch.Generator, severities: dict[str, float]) -> Tensor:
         """`apply` with the severities as a dict: (..., 3, H, W) in [0, 1] -> same shape and range, input untouched."""
         apply: Any = self.apply  # type: ignore[attr-defined]  # each subclass names its own severities
@@ -110,3 +131,8 @@ class Degradation:
 def uniform(rng: torch.Generator, low: float, high: float) -> float:
     """One number from [low, high)."""
     return low + (high - low) * torch.rand((), generator=rng).item()
+
+
+def draw_seed(rng: torch.Generator) -> int:
+    """A seed for one step, small enough to pass through JSON unharmed."""
+    return int(torch.randint(2**53, (), generator=rng))

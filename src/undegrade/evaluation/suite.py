@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from undegrade.degradations import DEGRADATIONS, Degradation
+from undegrade.degradations import DEGRADATIONS, TEN, Degradation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +16,6 @@ class Suite:
     """
 
     name: str = "ten-mid"
-    degradations: tuple[Degradation, ...] = tuple(kind() for kind in DEGRADATIONS.values())
+    degradations: tuple[Degradation, ...] = tuple(DEGRADATIONS[name]() for name in TEN)
     crop: int = 256  # side of the centre crop, pixels; a smaller picture is taken whole
     clean: bool = True  # the clean pictures too: what a restorer does to a picture that is well

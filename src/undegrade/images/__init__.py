@@ -5,7 +5,7 @@ Pixels are (3, H, W) float32 RGB in [0, 1] here and beyond. libvips is imported 
 
 from undegrade.images.arrays import from_object
 from undegrade.images.files import SUFFIXES, find_pictures, read_picture, write_picture
-from undegrade.images.jpeg import jpeg_roundtrip
+from undegrade.images.jpeg import encode_jpeg, jpeg_roundtrip
 from undegrade.images.padding import crop_to, pad_to_multiple
 from undegrade.images.picture import Metadata, Picture, with_pixels
 from undegrade.images.sheet import before_after_sheet
@@ -16,6 +16,7 @@ __all__ = [
     "Picture",
     "before_after_sheet",
     "crop_to",
+    "encode_jpeg",
     "find_pictures",
     "from_object",
     "jpeg_roundtrip",

@@ -10,6 +10,18 @@ from undegrade.images.picture import from_unit, to_unit
 from undegrade.images.vips import vips
 
 
+def encode_jpeg(pixels: NDArray[np.float32], quality: int, *, subsample: bool = True) -> bytes:
+    """The pixels as a baseline JPEG file without metadata; arguments and errors as for `jpeg_roundtrip`."""
+    if not 1 <= quality <= 100:
+        raise UndegradeError(f"quality: {quality}; expected 1 to 100")
+    if pixels.ndim != 3 or pixels.shape[0] != 3:
+        raise UndegradeError(f"pixels: shape {pixels.shape}; expected (3, H, W)")
+    _, height, width = pixels.shape
+    samples = np.ascontiguousarray(np.moveaxis(from_unit(pixels, np.uint8), 0, 2))
+    image = vips().Image.new_from_memory(samples, width, height, 3, "uchar")
+    return bytes(image.jpegsave_buffer(Q=quality, subsample_mode="on" if subsample else "off", keep="none"))
+
+
 def jpeg_roundtrip(pixels: NDArray[np.float32], quality: int, *, subsample: bool = True) -> NDArray[np.float32]:
     """Encodes pixels as a baseline JPEG in memory and decodes it again.
 
@@ -28,15 +40,9 @@ def jpeg_roundtrip(pixels: NDArray[np.float32], quality: int, *, subsample: bool
     Raises:
         UndegradeError: `quality` is out of range, `pixels` not (3, H, W), or the process was forked (see `vips`).
     """
-    if not 1 <= quality <= 100:
-        raise UndegradeError(f"quality: {quality}; expected 1 to 100")
-    if pixels.ndim != 3 or pixels.shape[0] != 3:
-        raise UndegradeError(f"pixels: shape {pixels.shape}; expected (3, H, W)")
-    pyvips = vips()
+    encoded = encode_jpeg(pixels, quality, subsample=subsample)
     _, height, width = pixels.shape
-    samples = np.ascontiguousarray(np.moveaxis(from_unit(pixels, np.uint8), 0, 2))
-    image = pyvips.Image.new_from_memory(samples, width, height, 3, "uchar")
-    encoded = image.jpegsave_buffer(Q=quality, subsample_mode="on" if subsample else "off", keep="none")
+    pyvips = vips()
     decoded = pyvips.Image.jpegload_buffer(encoded, access="sequential")
     # A region is computed in this thread: on small patches, starting libvips' own costs more than decoding.
     region = pyvips.Region.new(decoded).fetch(0, 0, width, height)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from undegrade.data.mixture import MixtureConfig
-from undegrade.degradations import DEGRADATIONS
+from undegrade.degradations import DEGRADATIONS, TEN
 from undegrade.networks import DegradationClassifier, NAFNet
 from undegrade.objectives import DegradationClassification, Restoration
 from undegrade.training.recipe import Recipe, Stage
@@ -39,7 +39,7 @@ def universal_small() -> Recipe:
             zero_output=True,
         ),
         classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
-        mixture=MixtureConfig(degradations=tuple(kind() for kind in DEGRADATIONS.values())),
+        mixture=MixtureConfig(degradations=tuple(DEGRADATIONS[name]() for name in TEN)),
         steered=True,
         stages=(
             # The output convolution starts at zero, so clean pictures pass unchanged without the identity loss.

@@ -9,6 +9,7 @@ from typing import Any
 
 from undegrade.data.mixture import MixtureConfig
 from undegrade.degradations import DEGRADATIONS
+from undegrade.degradations.chain import Chain, Maybe, OneOf, RandomOrder
 from undegrade.errors import UndegradeError, check_at_least
 from undegrade.networks import NETWORKS, DegradationClassifier
 from undegrade.objectives import OBJECTIVES
@@ -63,6 +64,9 @@ class Recipe:
             raise ValueError("Recipe.stages is empty; expected at least one Stage")
 
 
+COMPOUND_KINDS: dict[str, type] = {"chain": Chain, "one_of": OneOf, "maybe": Maybe, "random_order": RandomOrder}
+
+
 def _kinds() -> dict[str, type]:
     """Every dataclass that may stand in a recipe, by the name that it has in JSON."""
     configs = {**NETWORKS, **OBJECTIVES}
@@ -73,6 +77,7 @@ def _kinds() -> dict[str, type]:
         "classifier": DegradationClassifier.Config,
         **{name: kind.Config for name, kind in configs.items()},  # type: ignore[attr-defined]
         **DEGRADATIONS,
+        **COMPOUND_KINDS,
     }
 
 
