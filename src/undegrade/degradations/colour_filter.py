@@ -1,0 +1,29 @@
+"""Sensors that measure one colour a pixel, and the other colours filled in from the neighbours."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def fill(picture: Tensor, kept: Tensor, *windows: Tensor) -> Tensor:
+    """(N, 3, H, W) -> same: y_c = sum(w * m_c * x_c) / sum(w * m_c) where colour c was not measured, else x_c.
+
+    Args:
+        picture: what falls on the sensor.
+        kept: the mask m, (3, H, W), true where a colour is measured.
+        windows: weights w of the neighbours, (3, k, k) each, k odd. The first window with a sample in it counts; where
+            none has one, in a picture a few pixels wide, the colour stays as it was.
+    """
+    filled, found = picture, kept
+    mask = kept.to(picture.dtype)
+    for window in windows:
+        if found.all():
+            break
+        weights, reach = window[:, None], window.shape[-1] // 2
+        known = F.conv2d(picture * mask, weights, padding=reach, groups=3)
+        share = F.conv2d(mask[None], weights, padding=reach, groups=3)[0]
+        filled = torch.where(~found & (share > 0), known / share.clamp_min(1e-6), filled)
+        found = found | (share > 0)
+    return filled

@@ -1,0 +1,34 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from undegrade.degradations.text_overlay import TextOverlay
+
+
+def test_pixels_are_mixtures_with_one_colour_or_its_outline_and_most_are_untouched(
+    grain: Callable, seeded: Callable
+) -> None:
+    clean = grain(3, 128, 160, low=0.2, high=0.8)
+    for seed in range(8):
+        out = TextOverlay().apply(clean, seeded(seed), lines=2.0, height=14.0)
+        touched = (out != clean).any(0)
+        assert 0.005 < touched.float().mean() < 0.4
+
+
+def test_no_lines_change_nothing(grain: Callable, seeded: Callable) -> None:
+    clean = grain(3, 40, 40)
+    out = TextOverlay().apply(clean, seeded(0), lines=0.0, height=14.0)
+    assert torch.equal(out, clean)
+    assert out.data_ptr() != clean.data_ptr()
+
+
+def test_the_mask_does_not_depend_on_the_picture(grain: Callable, seeded: Callable) -> None:
+    pictures = torch.stack((grain(3, 96, 96, high=0.4), grain(3, 96, 96, low=0.6, seed=1)))
+    out = TextOverlay().apply(pictures, seeded(4), lines=3.0, height=12.0)
+    # y = x * (1 - m) + c, so the difference of two pictures is that of the clean ones times 1 - m of one mask.
+    kept = (out[1] - out[0]) / (pictures[1] - pictures[0])
+    torch.testing.assert_close(kept[0], kept[1], atol=1e-4, rtol=0)
+    torch.testing.assert_close(kept[1], kept[2], atol=1e-4, rtol=0)
+    assert kept.min() < 0.25
+    assert kept.max().item() == pytest.approx(1, abs=1e-4)
