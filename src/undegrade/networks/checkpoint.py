@@ -55,6 +55,7 @@ def save_checkpoint(
         "classifier": asdict(model.classifier.config),
         "labels": model.labels,
         "steered": model.answers is not None,
+        "sharpness": model.sharpness,
         "recipe": recipe,
         "sha256": digest(tensors),
     }
@@ -110,7 +111,8 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
     try:
         config = kind.Config(**tuples(header["config"]))
         head = DegradationClassifier.Config(**header["classifier"])
-        model = UniversalRestorer(kind(config), head, tuple(header["labels"]), steered=header["steered"])
+        labels, sharpness = tuple(header["labels"]), float(header.get("sharpness", 1.0))
+        model = UniversalRestorer(kind(config), head, labels, steered=header["steered"], sharpness=sharpness)
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

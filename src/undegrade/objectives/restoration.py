@@ -45,10 +45,11 @@ class Restoration(nn.Module):
         psnr_floor: float = 1e-3  # of "psnr": pictures with a smaller mean squared error than this count less
         naming_weight: float = 0.0  # of the classification; 0 does not train the classifier
         focal_gamma: float = 2.0
+        sharpness: float = 1.0  # of the steering; see UniversalRestorer
 
         def __post_init__(self) -> None:
             """Refuse an unknown loss and weights out of range."""
-            check_at_least(self, {"naming_weight": 0, "focal_gamma": 0})
+            check_at_least(self, {"naming_weight": 0, "focal_gamma": 0, "sharpness": 0})
             if self.loss not in LOSSES:
                 raise ValueError(f"Restoration.Config.loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
             if self.psnr_floor <= 0:
@@ -57,6 +58,7 @@ class Restoration(nn.Module):
     def __init__(self, config: Config, model: UniversalRestorer) -> None:
         super().__init__()
         self.config, self.model = config, model
+        model.sharpness = config.sharpness
 
     def train(self, mode: bool = True) -> Restoration:
         """Of the parts to train; a classifier that is not trained keeps its statistics too."""
