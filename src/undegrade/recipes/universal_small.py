@@ -53,8 +53,8 @@ def universal_small() -> Recipe:
             ),
             restoring,
             replace(restoring, objective=exact, steps=2_400, crop=96),
-            # Larger patches last: scratches, flakes and haze thin out in them as in a whole picture. The likeliest label
-            # decides, so that a doubtful one may be repaired in earnest: haze was left alone before.
+            # Larger patches last: scratches, flakes and haze thin out in them as in a whole picture. And the likeliest
+            # label decides, so that a doubtful one may be repaired in earnest: haze was left alone before.
             replace(restoring, objective=decided, steps=4_800, crop=128, batch=8, lr_floor=1e-3),
         ),
     )
