@@ -27,7 +27,7 @@ def universal_small() -> Recipe:
         ema=0.999,
     )
     exact = replace(restoring.objective, psnr_floor=1e-4)
-    decided = replace(restoring.objective, psnr_floor=3e-4, sharpness=4.0)
+    decided = replace(restoring.objective, psnr_floor=3e-4, rmse_weight=200.0, sharpness=4.0)
     return Recipe(
         name="universal-small",
         network=NAFNet.Config(
