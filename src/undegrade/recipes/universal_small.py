@@ -42,6 +42,7 @@ def universal_small() -> Recipe:
         classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
         mixture=MixtureConfig(degradations=tuple(kind() for kind in DEGRADATIONS.values())),
         steered=True,
+        sharpness=16.0,  # what is repaired is what was named
         stages=(
             # The output convolution starts at zero, so clean pictures pass unchanged without the identity loss.
             Stage(
