@@ -36,6 +36,19 @@ def test_each_label_draws_with_its_own_convolution() -> None:
     torch.testing.assert_close(after, expected)
 
 
+def test_sharp_steering_lets_the_likeliest_label_decide(tmp_path: Path) -> None:
+    model, image = small(steered=True), torch.rand(1, 3, 16, 24)
+    assert model.answers is not None
+    with torch.no_grad():
+        before, logits = model(image)
+        likeliest = int(logits.argmax())
+        model.answers.bias.view(len(LABELS), -1)[likeliest] = 0.5
+        model.sharpness = 1e4
+        torch.testing.assert_close(model(image)[0], before + 0.5)
+        save_checkpoint(model, tmp_path / "sharp.safetensors", half=False)
+        torch.testing.assert_close(load_checkpoint(tmp_path / "sharp.safetensors")(image)[0], before + 0.5)
+
+
 def test_the_picture_does_not_bend_the_classifier() -> None:
     model = small(steered=True).train()
     model.forward(torch.rand(1, 3, 16, 16))[0].sum().backward()

@@ -12,7 +12,7 @@ from undegrade.batch import Batch
 from undegrade.networks import DegradationClassifier, NAFNet, UniversalRestorer
 from undegrade.objectives import DegradationClassification, Restoration
 from undegrade.objectives.focal import focal_loss
-from undegrade.objectives.restoration import l1_loss, psnr_loss
+from undegrade.objectives.restoration import l1_loss, psnr_loss, rmse_loss
 
 RNG = np.random.default_rng(0)
 CLEAN, DEGRADED = (torch.from_numpy(RNG.random((4, 3, 16, 16), dtype=np.float32)) for _ in range(2))
@@ -101,3 +101,15 @@ def test_pretraining_without_identity_runs_on_the_degraded_alone() -> None:
     scalars = DegradationClassification(DegradationClassification.Config(identity_weight=0.0), model())(BATCH)
     assert set(scalars) == {"loss", "naming", "accuracy"}
     torch.testing.assert_close(scalars["loss"].detach(), scalars["naming"])
+
+
+def test_the_root_of_the_squared_error_is_averaged_over_the_pictures() -> None:
+    clean = torch.zeros(2, 3, 8, 8)
+    picture = torch.stack((torch.full((3, 8, 8), 0.3), torch.full((3, 8, 8), 0.1)))
+    assert rmse_loss(picture, clean).item() == pytest.approx(0.2, abs=1e-4)
+    assert rmse_loss(clean, clean).item() == pytest.approx(1e-3)
+    picture.requires_grad_(True)
+    rmse_loss(picture, clean).backward()
+    assert picture.grad is not None
+    pull = picture.grad.flatten(1).norm(dim=1)
+    torch.testing.assert_close(pull[0], pull[1], rtol=1e-3, atol=0)  # a large error pulls no less than a small one

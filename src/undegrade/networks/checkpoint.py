@@ -20,7 +20,8 @@ from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.universal import UniversalRestorer
 
 VERSION = 1  # of the layout of the header
-FIELDS = ("network", "config", "classifier", "labels", "steered", "sha256")  # without which nothing can be built
+# Without which nothing can be built.
+FIELDS = ("network", "config", "classifier", "labels", "steered", "sharpness", "sha256")
 
 
 def digest(tensors: dict[str, Tensor]) -> str:
@@ -55,6 +56,7 @@ def save_checkpoint(
         "classifier": asdict(model.classifier.config),
         "labels": model.labels,
         "steered": model.answers is not None,
+        "sharpness": model.sharpness,
         "recipe": recipe,
         "sha256": digest(tensors),
     }
@@ -110,7 +112,8 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
     try:
         config = kind.Config(**tuples(header["config"]))
         head = DegradationClassifier.Config(**header["classifier"])
-        model = UniversalRestorer(kind(config), head, tuple(header["labels"]), steered=header["steered"])
+        labels, sharpness = tuple(header["labels"]), float(header["sharpness"])
+        model = UniversalRestorer(kind(config), head, labels, steered=header["steered"], sharpness=sharpness)
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

@@ -13,14 +13,15 @@ class UniversalRestorer(nn.Module):
     """One pass over the picture, two answers: the restored picture and the name of the degradation.
 
     With `steered`, the name decides how the picture is drawn: each label has an output convolution of its own on the
-    finest feature: picture = network(image) + sum over labels of p_k * unfold(answer_k(feature)), p = softmax of the
-    logits. Otherwise ten degradations share one output layer, and learning is slower (docs/experiments.md).
+    finest feature: picture = network(image) + sum over labels of p_k * unfold(answer_k(feature)), p = softmax of
+    sharpness * logits. Otherwise ten degradations share one output layer, and learning is slower (docs/experiments.md).
 
     Args:
         network: draws the picture and provides the features.
         classifier: reads the features.
         labels: the names that the logits stand for, in order.
         steered: whether the labels have output convolutions of their own; they start at zero.
+        sharpness: 1 weighs them by the probabilities as they are; more, and the likeliest label decides.
     """
 
     def __init__(
@@ -30,8 +31,10 @@ class UniversalRestorer(nn.Module):
         labels: tuple[str, ...],
         *,
         steered: bool = False,
+        sharpness: float = 1.0,
     ) -> None:
         super().__init__()
+        self.sharpness = sharpness
         self.network = network
         self.classifier = DegradationClassifier(classifier, network.feature_channels, len(labels))
         self.labels = labels
@@ -49,7 +52,7 @@ class UniversalRestorer(nn.Module):
         picture, logits = self.network.reconstruct(image, features), self.classifier(features)
         if self.answers is not None:
             # Naming alone teaches the classifier; it is not bent to make the picture's loss smaller.
-            share = logits.detach().softmax(1)[:, :, None, None, None]
+            share = (self.sharpness * logits.detach()).softmax(1)[:, :, None, None, None]
             each = self.answers(features[-1]).unflatten(1, (len(self.labels), -1))
             picture = picture + F.pixel_shuffle((each * share).sum(1), self.network.feature_fold)
         return picture, logits

@@ -25,10 +25,16 @@ def psnr_loss(picture: Tensor, clean: Tensor, floor: float) -> Tensor:
     """10 * log10(mse + floor), averaged over the pictures: minus the PSNR, a decibel being worth the same anywhere.
 
     The gradient of a picture goes with sqrt(mse) / (mse + floor): without a floor, clean and nearly clean pictures pull
-    far harder than dark or hazy ones, and leaving everything alone is learned first.
+    far harder than dark or hazy ones, and leaving everything alone is learned first. A few clean pictures taken for
+    hazy ones are then enough to forbid the removal of haze; `rmse_loss`, whose gradient is the same for all, is not so.
     """
     mse = (picture - clean).square().mean((1, 2, 3))
     return (10 / math.log(10)) * torch.log(mse + floor).mean()
+
+
+def rmse_loss(picture: Tensor, clean: Tensor) -> Tensor:
+    """sqrt(mse + 1e-6) of each picture, averaged over the pictures."""
+    return ((picture - clean).square().mean((1, 2, 3)) + 1e-6).sqrt().mean()
 
 
 class Restoration(nn.Module):
@@ -43,12 +49,14 @@ class Restoration(nn.Module):
 
         loss: str = "l1"  # "l1", or "psnr": minus the PSNR of each picture, in dB
         psnr_floor: float = 1e-3  # of "psnr": pictures with a smaller mean squared error than this count less
+        rmse_weight: float = 0.0  # of the root of each picture's mean squared error, added to the distance
         naming_weight: float = 0.0  # of the classification; 0 does not train the classifier
         focal_gamma: float = 2.0
+        sharpness: float = 1.0  # of the steering; see UniversalRestorer
 
         def __post_init__(self) -> None:
             """Refuse an unknown loss and weights out of range."""
-            check_at_least(self, {"naming_weight": 0, "focal_gamma": 0})
+            check_at_least(self, {"rmse_weight": 0, "naming_weight": 0, "focal_gamma": 0, "sharpness": 0})
             if self.loss not in LOSSES:
                 raise ValueError(f"Restoration.Config.loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
             if self.psnr_floor <= 0:
@@ -57,6 +65,7 @@ class Restoration(nn.Module):
     def __init__(self, config: Config, model: UniversalRestorer) -> None:
         super().__init__()
         self.config, self.model = config, model
+        model.sharpness = config.sharpness
 
     def train(self, mode: bool = True) -> Restoration:
         """Of the parts to train; a classifier that is not trained keeps its statistics too."""
@@ -75,6 +84,8 @@ class Restoration(nn.Module):
         floor = self.config.psnr_floor
         in_decibels = self.config.loss == "psnr"
         distance = psnr_loss(picture, batch.clean, floor) if in_decibels else l1_loss(picture, batch.clean)
+        if self.config.rmse_weight:
+            distance = distance + self.config.rmse_weight * rmse_loss(picture, batch.clean)
         with torch.no_grad():
             gain = psnr_loss(batch.degraded, batch.clean, floor) - psnr_loss(picture, batch.clean, floor)
         scalars = {"loss": distance, "distance": distance.detach(), "gain_db": gain}

@@ -54,12 +54,13 @@ class Recipe:
     mixture: MixtureConfig
     stages: tuple[Stage, ...]
     steered: bool = False  # each label draws with an output convolution of its own
+    sharpness: float = 1.0  # of the steering in the finished model; while it is trained, its objective's
     holdout: int = 20  # every n-th photo is held out for validation
     seed: int = 0  # of the initial weights
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        check_at_least(self, {"holdout": 0, "seed": 0})
+        check_at_least(self, {"sharpness": 0, "holdout": 0, "seed": 0})
         if not self.stages:
             raise ValueError("Recipe.stages is empty; expected at least one Stage")
 

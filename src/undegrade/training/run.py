@@ -74,6 +74,8 @@ class Run:
         for number, stage in enumerate(self.recipe.stages):
             if number >= at:
                 self._stage(model, stage, number, state if number == at else None)
+        model.sharpness = self.recipe.sharpness
+        self._keep(model)
         return self.folder / CHECKPOINT
 
     def _check_crops(self, multiple: int) -> None:
