@@ -29,7 +29,21 @@ LAYERS = (
     ("cli", "web", "__init__"),
 )
 # In these rooms each file is a member of a catalogue. Of its own room a member imports only these files.
-SHARED = {"degradations": {"base", "convolution", "depth", "light"}, "networks": {"base", "blocks"}}
+SHARED = {
+    "degradations": {
+        "base",
+        "colour_filter",
+        "convolution",
+        "depth",
+        "kernels",
+        "lettering",
+        "light",
+        "roughness",
+        "sweep",
+        "veil",
+    },
+    "networks": {"base", "blocks"},
+}
 # Members of these rooms import nothing else at all but the standard library and this.
 ALONE_WITH = {"networks": {"torch"}}
 # Importing these files must not pull in what the base install has not, or what is slow to import.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -44,7 +44,6 @@ def degrade(
         raise UndegradeError("degrade: expected either --as SPEC or --replay FILE")
     with needs_train("undegrade degrade"):
         from undegrade.degradations import find_step
-        from undegrade.degradations.records import to_data
     for spec in specs or ():
         find_step(spec)  # a mistake in one concerns every input, so nothing is begun
     records = read_records(again) if again else None
@@ -61,13 +60,19 @@ def degrade(
             if isinstance(done, Failure):
                 report.fail(done)
                 continue
-            applied, notes = done
-            entry = {"input": str(job.source), "output": str(job.target), "seed": seed + number}
-            shown = ", ".join(map(_as_spec, applied))
-            report.add(
-                {**entry, "records": to_data(applied), "notes": list(notes)}, (str(job.source), shown, str(job.target))
-            )
+            report.add(*_describe(job, seed + number, *done))
     report.finish(("picture", "degraded by", "result"))
+
+
+def _describe(
+    job: Job, seed: int, applied: tuple[Record, ...], notes: tuple[str, ...]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The record and the row of one picture."""
+    from undegrade.degradations.records import to_data
+
+    entry = {"input": str(job.source), "output": str(job.target), "seed": seed}
+    row = (str(job.source), ", ".join(map(_as_spec, applied)), str(job.target))
+    return {**entry, "records": to_data(applied), "notes": list(notes)}, row
 
 
 def _degrade_file(

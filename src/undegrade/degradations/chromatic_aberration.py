@@ -18,8 +18,8 @@ class ChromaticAberration(Degradation):
     """Lateral and a little axial colour: y_c(p) = (k_c * x_c)(p + s_c * (p - o) / |corner - o|), c red or blue.
 
     o is the optical centre, near the middle of the picture; `corner` the corner furthest from it. Red and blue move
-    opposite ways: one by s = `shift` pixels, the other by 40 to 100 % of it. k_c is a Gaussian of `blur` for blue and half
-    of that for red. In linear light; green is the sharp reference and stays as it is.
+    opposite ways: one by s = `shift` pixels, the other by 40 to 100 % of it. k_c is a Gaussian of `blur` for blue and
+    half of that for red. In linear light; green is the sharp reference and stays as it is.
     """
 
     label = "chromatic_aberration"

@@ -13,7 +13,7 @@ from undegrade.degradations.depth import random_depth
 from undegrade.degradations.veil import veil
 
 WAVELENGTHS = (610.0, 550.0, 465.0)  # nanometres, of red, green and blue
-PALE_SAND, RED_EARTH = (0.88, 0.78, 0.60), (0.76, 0.50, 0.27)  # display values
+PALE_SAND, RED_EARTH = (0.90, 0.77, 0.57), (0.78, 0.52, 0.29)  # display values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,5 +39,5 @@ class Dust(Degradation):
         unevenness = 0.8 + 0.4 * smooth_field(shape, rng, 4)
         extinction = (550 / torch.tensor(WAVELENGTHS)[:, None, None]) ** uniform(rng, 0.3, 1)
         airlight = torch.lerp(torch.tensor(PALE_SAND), torch.tensor(RED_EARTH), uniform(rng, 0, 1))
-        airlight = airlight * uniform(rng, 0.85, 1.1)
+        airlight = airlight * uniform(rng, 0.9, 1.1)
         return veil(clean, density * depth * unevenness * extinction, airlight[:, None, None])

@@ -19,13 +19,14 @@ class Fog(Degradation):
 
     d is a random smooth depth that spans [1 - 0.8 * relief, 1], as for haze. Fog thins out upwards as
     exp(-height / layer), so a line of sight that rises by u layers meets on average h = (1 - exp(-u)) / u of the
-    extinction at the ground; u is zero below a random horizon and grows above it. p is smooth, 0.6 to 1.4.
+    extinction at the ground; u is zero below a random horizon and grows above it. p are drifting wisps, wider than
+    high, from 0.65 to 1.35.
     """
 
     label = "fog"
     family = "weather"
-    density: tuple[float, float] = severity(0.4, 2.5, "optical depth at the farthest point", limits=(0, 10))
-    airlight: tuple[float, float] = severity(0.85, 1.0, "brightness of the fog, 0 to 1", limits=(0, 1))
+    density: tuple[float, float] = severity(0.4, 2.2, "optical depth at the farthest point", limits=(0, 10))
+    airlight: tuple[float, float] = severity(0.8, 0.95, "brightness of the fog, 0 to 1", limits=(0, 1))
     relief: tuple[float, float] = severity(
         0.1, 1.0, "range of distances, 1 from near to the farthest point", limits=(0.01, 1), log=True
     )
@@ -36,8 +37,11 @@ class Fog(Degradation):
         depth = 1 - relief * (1 - random_depth(shape, rng))
         horizon, layer = uniform(rng, 0.3, 0.7), uniform(rng, 0.1, 0.4)
         above = (horizon - torch.linspace(0, 1, shape[-2])[:, None]).clamp_min(0) * relief
-        patches = 0.7 * smooth_field(shape, rng, 3) + 0.3 * smooth_field(shape, rng, 8)
-        optical_depth = density * depth * mean_extinction(above * depth / layer) * (0.6 + 0.8 * patches)
+        width = shape[-1]
+        # A third of a wide field, so that the wisps are three times as wide as high.
+        wisps = smooth_field((*shape[:-1], 3 * width), rng, 8)[..., :width]
+        patches = 0.6 * wisps + 0.4 * smooth_field(shape, rng, 3)
+        optical_depth = density * depth * mean_extinction(above * depth / layer) * (0.65 + 0.7 * patches)
         cast = 1 + 0.02 * (torch.rand((3, 1, 1), generator=rng) - 0.5)
         return veil(clean, optical_depth, (airlight * cast).clamp(0, 1))
 

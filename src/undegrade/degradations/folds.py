@@ -27,14 +27,14 @@ class Folds(Degradation):
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, count: float, width: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range; the same creases on all pictures of a batch."""
-        size = clean.shape[-2:]
-        rough = rough_field(*size, rng, 3 + 2 * width)
-        slow = rough_field(*size, rng, 0.3 * max(size), octaves=2)
+        size = rows, columns = clean.shape[-2], clean.shape[-1]
+        rough = rough_field(rows, columns, rng, 3 + 2 * width)
+        slow = rough_field(rows, columns, rng, 0.3 * max(size), octaves=2)
         paper = torch.tensor([1, uniform(rng, 0.95, 1), uniform(rng, 0.85, 0.97)])[:, None, None]
         paper = (paper * (uniform(rng, 0.85, 0.96) + 0.025 * rough)).clamp(0, 1)
         out = clean
         for _ in range(int(count)):
-            distance = _distance(*size, rng) + 0.3 * slow
+            distance = _distance(rows, columns, rng) + 0.3 * slow
             shade, mask = crease(distance, width * (0.8 + 0.3 * slow).clamp(0.3, 1.4), rough, rng)
             out = (out * shade).clamp(0, 1) * (1 - mask) + paper * mask
         return out.clone() if out is clean else out

@@ -34,7 +34,8 @@ class Halftone(Degradation):
         """(..., 3, H, W) in [0, 1] -> same shape and range; the same screens on all pictures of a batch."""
         inks = separate(to_linear(clean))
         turn = uniform(rng, -5, 5)
-        screens = [screen(*clean.shape[-2:], pitch, math.radians(angle + turn), rng) for angle in ANGLES]
+        height, width = clean.shape[-2:]
+        screens = [screen(height, width, pitch, math.radians(angle + turn), rng) for angle in ANGLES]
         printed = 1 - print_dots(inks, torch.stack(screens), pitch)
         light = printed[..., :3, :, :] * printed[..., 3:, :, :]
         light = convolve(light, gaussian_kernel(0.4 + pitch * uniform(rng, 0.1, 0.18)))
@@ -42,7 +43,7 @@ class Halftone(Degradation):
 
 
 def separate(light: Tensor) -> Tensor:
-    """Linear light (..., 3, H, W) -> coverage (..., 4, H, W) of cyan, magenta, yellow, black: 1 - light = c + k - c * k."""
+    """Linear light (..., 3, H, W) -> coverage (..., 4, H, W) of the inks C, M, Y, K: 1 - light = c + k - c * k."""
     black = BLACK_SHARE * (1 - light.amax(-3, keepdim=True))
     return torch.cat((1 - light / (1 - black), black), -3)
 
@@ -60,7 +61,7 @@ def screen(height: int, width: int, pitch: float, angle: float, rng: torch.Gener
 
 
 def print_dots(coverage: Tensor, thresholds: Tensor, pitch: float) -> Tensor:
-    """Ink on each pixel in [0, 1]: a dot's edge is about a pixel wide, and the mean over the thresholds is `coverage`."""
+    """Ink on each pixel in [0, 1]: edges about a pixel wide, and the mean over the thresholds is `coverage`."""
     steep = max(1.0, pitch / 2)
     half = 0.5 / steep
     # Averaged over all thresholds a ramp of that width gives its own level in the middle, but parabolas at both ends.

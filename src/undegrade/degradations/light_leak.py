@@ -17,7 +17,7 @@ REACHES = (1.0, 0.62, 0.4)  # of red, green, blue: film is lit through its red l
 
 @dataclass(frozen=True, kw_only=True)
 class LightLeak(Degradation):
-    """An orange-red glow from one side: y = display(min(1, linear(x) + strength * a_c * exp(-(d / (r_c * reach)) ** 1.5))).
+    """A glow from one side: y = display(min(1, linear(x) + strength * a_c * exp(-(d / (r_c * reach)) ** 1.5))).
 
     d is the distance from that side over the picture's, uneven along it; a and r fall from red over green to blue, so
     that the glow is yellow-white at its source and red at its fringe. Light adds in linear light.
@@ -32,7 +32,7 @@ class LightLeak(Degradation):
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, strength: float, reach: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range; the same leak on all pictures of a batch."""
-        light = to_linear(clean) + strength * draw_glow(*clean.shape[-2:], reach, rng)
+        light = to_linear(clean) + strength * draw_glow(clean.shape[-2], clean.shape[-1], reach, rng)
         return to_display(light.clamp(0, 1)).clamp(0, 1)
 
 

@@ -60,7 +60,7 @@ def draw_losses(rows: int, columns: int, share: float, rng: torch.Generator) -> 
 
 
 def last_good(lost: Tensor) -> Tensor:
-    """(rows, columns): the column of the nearest block to the left that is not lost, or else of the first in its row."""
+    """(rows, columns): the column of the nearest block to the left that is not lost, or else the row's first."""
     columns = torch.arange(lost.shape[1]).expand_as(lost)
     last = torch.where(lost, -1, columns).cummax(1).values
     first = lost.long().argmin(1, keepdim=True)

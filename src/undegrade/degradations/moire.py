@@ -15,18 +15,19 @@ from undegrade.degradations.convolution import smooth_field
 from undegrade.degradations.light import to_display, to_linear
 
 RED_OR_BLUE, GREEN = ((1, 2, 1), (2, 4, 2), (1, 2, 1)), ((0, 1, 0), (1, 4, 1), (0, 1, 0))  # bilinear neighbours
-UNEVENNESS = 0.02  # how far the pitch departs from its mean over the picture, by perspective and a screen not quite flat
+UNEVENNESS = 0.02  # departure of the pitch from its mean across the picture: perspective, a screen not quite flat
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moire(Degradation):
-    """Screen pixels beat with the camera's: y = demosaic(display(b * linear(x) * g_c)), b a slight blur.
+    """Screen pixels beat with the camera's: y = display(demosaic((b * linear(x)) . g)), b a slight blur.
 
-    g_c = e * (1 + contrast * (cos(u - 2 pi c / 3) + 0.3 cos(2 (u - 2 pi c / 3)) + 0.4 cos(v))), c = 0, 1, 2 for the
+    g_c = e * (1 + contrast * (cos(u - 2 pi c / 3) + 0.3 cos(2 (u - 2 pi c / 3)) + 0.3 cos(v))), c = 0, 1, 2 for the
     red, green and blue stripes side by side in a screen pixel; (u, v) / 2 pi are screen pixels across and down, turned
-    a little and smoothly warped. The amplitudes are those left by the lens and the camera pixel's area, so that the
-    grid can be sampled as it is, at one colour of a Bayer pattern a pixel: with a screen pixel near two camera pixels,
-    the period of red and blue, it folds into broad coloured bands, the second harmonic into finer ones.
+    a little and smoothly warped, so that the bands curve while the picture stays in place. The amplitudes are those
+    left by the lens and the area of a camera pixel, so that the grid can be sampled as it is, one colour of a Bayer
+    pattern a pixel. With a screen pixel near two camera pixels, the period of red and blue, it folds into broad
+    coloured bands, the second harmonic into finer ones. e < 1 spares the highlights.
     """
 
     label = "moire"
@@ -39,8 +40,8 @@ class Moire(Degradation):
         height, width = clean.shape[-2:]
         across, down = screen_phase(height, width, pitch, rng)
         stripes = across - 2 * math.pi / 3 * torch.arange(3)[:, None, None]
-        grid = torch.cos(stripes) + 0.3 * torch.cos(2 * stripes) + 0.4 * torch.cos(down)
-        exposure = 1 - 0.5 * contrast  # a camera spares the highlights
+        grid = torch.cos(stripes) + 0.3 * torch.cos(2 * stripes) + 0.3 * torch.cos(down)
+        exposure = 1 - 0.5 * contrast
         tap = torch.tensor([0.1, 0.8, 0.1])
         blur = (tap[:, None] * tap).expand(3, 1, 3, 3)
         flat = F.pad(to_linear(clean).reshape(-1, 3, height, width), (1, 1, 1, 1), mode="reflect")

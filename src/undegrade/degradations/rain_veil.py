@@ -13,22 +13,22 @@ from undegrade.degradations.depth import random_depth
 from undegrade.degradations.veil import veil
 
 # Far to near: distance (1 is the farthest point), length and thickness (relative; pixels), share of the drops, opacity.
-LAYERS = ((0.8, 0.4, 0.5, 0.66, 0.3), (0.5, 0.75, 0.9, 0.28, 0.4), (0.2, 1.5, 1.7, 0.06, 0.5))
+LAYERS = ((0.8, 0.4, 0.5, 0.66, 0.45), (0.5, 0.75, 0.9, 0.28, 0.5), (0.2, 1.5, 1.7, 0.06, 0.55))
 
 
 @dataclass(frozen=True, kw_only=True)
 class RainVeil(Degradation):
     """A downpour: v = x * t + A * (1 - t), t = exp(-density * d), in linear light; y = v + s * (0.92 - v).
 
-    d is a random smooth depth, A gray. The streaks' opacity is s = 1 - prod over layers of (1 - s_l); layer l at distance
-    d_l is dimmed by the rain before it, exp(-density * d_l), and hidden where the scene is nearer (Hu et al.,
+    d is a random smooth depth, A gray. The streaks' opacity is s = 1 - prod over layers of (1 - s_l); layer l at
+    distance d_l is dimmed by the rain before it, exp(-density * d_l), and hidden where the scene is nearer (Hu et al.,
     "Depth-Attentional Features for Single-Image Rain Removal", 2019). Near streaks are longer, thicker and fewer.
     """
 
     label = "rain_veil"
     family = "weather"
     density: tuple[float, float] = severity(0.3, 1.8, "optical depth at the farthest point", limits=(0, 10))
-    drops: tuple[float, float] = severity(3, 20, "streaks in 1000 pixels", limits=(0, 100))
+    drops: tuple[float, float] = severity(5, 30, "streaks in 1000 pixels", limits=(0, 100))
     length: tuple[float, float] = severity(8, 24, "length of a streak at middle distance, pixels", limits=(1, 200))
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, density: float, drops: float, length: float) -> Tensor:

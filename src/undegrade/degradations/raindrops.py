@@ -21,9 +21,9 @@ class Raindrops(Degradation):
     """Each drop is a small wide-angle lens: y = x * (1 - a) + (x(m - b(r) * (dx, dy)) * f(r) + g) * a.
 
     Inside a drop, at (dx, dy) radii from its middle and r = 1 at its outline, the scene is seen upside down, shrunk
-    and blurred; b bulges it towards the rim, f darkens the rim, where little light gets through, and g is the glint of a
-    lamp or the sky. m lies half-way from the drop to the middle of the picture. The edge a is soft, for the drop is out
-    of focus. In linear light; at least one drop.
+    and blurred; b bulges it towards the rim, f darkens the rim, where little light gets through, and g is the glint of
+    a lamp or the sky. m lies half-way from the drop to the middle of the picture. The edge a is soft, for the drop is
+    out of focus. In linear light; at least one drop.
     """
 
     label = "raindrops"
@@ -66,7 +66,7 @@ def place_drops(shape: tuple[int, int, int], density: float, diameter: float, rn
     radius = diameter / 2 * torch.exp(uniform_each(total, rng, math.log(0.35), 0))[:, None, None]
     reach = math.ceil(diameter / 2 * (1 + 2 * ROUGHNESS))
     y, x = torch.meshgrid(*[torch.arange(-reach, reach + 1)] * 2, indexing="ij")
-    column, row = (middle.round().long()[:, :, None, None] + torch.stack((x, y))[:, None])
+    column, row = middle.round().long()[:, :, None, None] + torch.stack((x, y))[:, None]
     across, down = (torch.stack((column, row)) - middle[:, :, None, None]) / radius
     angle = torch.atan2(down, across)
     outline = torch.ones(())

@@ -31,7 +31,8 @@ class Stains(Degradation):
     def apply(self, clean: Tensor, rng: torch.Generator, *, share: float, density: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range; the same stains on all pictures of a batch."""
         absorption = torch.tensor([uniform(rng, 0.2, 0.4), uniform(rng, 0.5, 0.7), 1.0])
-        dye = draw_dye(*clean.shape[-2:], share, rng)
+        height, width = clean.shape[-2:]
+        dye = draw_dye(height, width, share, rng)
         return clean * torch.exp(-density * absorption[:, None, None] * dye)
 
 

@@ -22,24 +22,22 @@ class UnderDisplay(Degradation):
     """Dim, noisy and blurred by diffraction: y = display(T_c * (k_c * linear(x_c)) + n), n ~ N(0, shot * l + read).
 
     k_c = |FFT(openings between the display's pixels, within the lens)|^2, its size in proportion to the wavelength:
-    ghosts at whole multiples of `spacing`. The display is T-OLED (stripes) or P-OLED (a Pentile lattice, yellowish), half
-    the time each. l is the light before the noise; `read` follows from `shot` as for low light. After Zhou et al., "Image Restoration for
-    Under-Display Camera", 2021.
+    ghosts at whole multiples of `spacing`. The display is T-OLED (stripes) or P-OLED (a Pentile lattice, yellowish),
+    half the time each. l is the light before the noise; `read` follows from `shot` as for low light. After Zhou et
+    al., "Image Restoration for Under-Display Camera", 2021.
     """
 
     label = "under_display"
     family = "sensor"
     spacing: tuple[float, float] = severity(2, 6, "distance of the diffraction orders, pixels", limits=(1, 16))
     transmission: tuple[float, float] = severity(
-        0.15, 0.7, "light let through, 0 to 1", limits=(0.01, 1), log=True, falling=True
+        0.2, 0.7, "light let through, 0 to 1", limits=(0.01, 1), log=True, falling=True
     )
     shot: tuple[float, float] = severity(
         1e-4, 2e-3, "photon noise: variance over light, full scale 1", limits=(1e-6, 0.1), log=True
     )
 
-    def apply(
-        self, clean: Tensor, rng: torch.Generator, *, spacing: float, transmission: float, shot: float
-    ) -> Tensor:
+    def apply(self, clean: Tensor, rng: torch.Generator, *, spacing: float, transmission: float, shot: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range."""
         striped, upright = uniform(rng, 0, 1) < 0.5, uniform(rng, 0, 1) < 0.5
         opening = uniform(rng, 0.45, 0.7)
@@ -47,7 +45,9 @@ class UnderDisplay(Degradation):
         layers = []
         for channel, (share, wavelength) in enumerate(zip(tint, WAVELENGTHS, strict=True)):
             scale = wavelength / WAVELENGTHS[1]
-            kernel = diffraction(openings(GRID / (spacing * scale), opening, striped=striped) * lens(0.38 * GRID / scale))
+            kernel = diffraction(
+                openings(GRID / (spacing * scale), opening, striped=striped) * lens(0.38 * GRID / scale)
+            )
             light = convolve(to_linear(clean[..., channel, :, :]), kernel if upright else kernel.T.contiguous())
             layers.append(transmission * share * light)
         seen = torch.stack(layers, -3).clamp(0, 1)

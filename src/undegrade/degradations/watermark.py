@@ -28,7 +28,8 @@ class Watermark(Degradation):
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, opacity: float, height: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range; the same watermark on all pictures of a batch."""
-        mask = opacity * repeated_mark(*clean.shape[-2:], height / ROWS, rng)
+        rows, columns = clean.shape[-2:]
+        mask = opacity * repeated_mark(rows, columns, height / ROWS, rng)
         colour = float(uniform(rng, 0, 1) < 0.75)
         return clean * (1 - mask) + colour * mask
 

@@ -17,8 +17,8 @@ PATTERN = ("GBGGRG", "RGRBGB", "GBGGRG", "GRGGBG", "BGBRGR", "GRGGBG")
 class XTransMosaic(Degradation):
     """One colour a pixel in Fujifilm's 6 x 6 pattern, shifted at random; the others are means of the nearest samples.
 
-    y_c = sum(w * m_c * x_c) / sum(w * m_c), m_c the mask of colour c, w = 1 / squared distance within 3 x 3 pixels, or
-    within 5 x 5 where 3 x 3 hold no such sample. Measured values stay as they are. It has no severity.
+    y_c = sum(w * m_c * x_c) / sum(w * m_c), m_c the mask of colour c, w = 1 / squared distance within 3 x 3 pixels,
+    which hold every colour except at the border, where 5 x 5 may be needed. Measured values stay. It has no severity.
     """
 
     label = "xtrans_mosaic"
