@@ -77,10 +77,12 @@ def carry_out(
 
 
 def final_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Float32, as the run ended; the checkpoint beside them has to be their float16 copy."""
+    """Float32, as the run ended; the checkpoint beside them has to be their float16 copy, statistics as they are."""
     weights: dict[str, torch.Tensor] = torch.load(folder / "state.pt", weights_only=True)["model"]
-    kept = load_checkpoint(folder / CHECKPOINT).state_dict()
-    assert all(torch.equal(kept[key], value.half().float()) for key, value in weights.items())
+    model = load_checkpoint(folder / CHECKPOINT)
+    kept, halved = model.state_dict(), {name for name, _ in model.named_parameters()}
+    for key, value in weights.items():
+        assert torch.equal(kept[key], value.half().float() if key in halved else value), key
     return weights
 
 
