@@ -22,7 +22,7 @@ def test_black_and_white_have_no_grain(seeded: Callable) -> None:
     assert torch.equal(FilmGrain().apply(ends, seeded(0), sigma=30.0, size=2.0), ends)
 
 
-@pytest.mark.parametrize(("size", "apart"), [(1.0, 1), (2.0, 2), (2.5, 1)])
+@pytest.mark.parametrize(("size", "apart"), [(1.5, 1), (2.0, 2), (2.5, 1)])
 def test_the_correlation_falls_as_stated(size: float, apart: int, seeded: Callable) -> None:
     noise = correlated_noise((1, 4, 256, 256), seeded(1), size).double()
     for one, other in ((noise[..., apart:], noise[..., :-apart]), (noise[..., apart:, :], noise[..., :-apart, :])):

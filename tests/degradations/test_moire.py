@@ -33,9 +33,14 @@ def test_red_bands_have_the_frequency_at_which_screen_and_red_pixels_beat(pitch:
 
 
 def test_the_bands_are_coloured() -> None:
+    """Blue lies 2 / 3 of a screen pixel and one camera pixel, 240 + 180 degrees, from red: cos(60) = 0.5 for stripes.
+
+    The rows, 0.3 as strong and not split by colour, and the second harmonic count -0.09 and -0.045, of 1.18 in all.
+    """
     for seed in range(3):
         red, green, blue = bands(seed, 1.9)
-        assert torch.corrcoef(torch.stack((red.flatten(), blue.flatten())))[0, 1] < 0.8
+        likeness = torch.corrcoef(torch.stack((red.flatten(), blue.flatten())))[0, 1].item()
+        assert likeness == pytest.approx(0.31, abs=0.15)
         assert red.std() > 2 * green.std()  # green is measured twice as densely and does not fold
 
 

@@ -49,6 +49,14 @@ def test_a_flat_picture_keeps_the_stated_share_of_light_with_noise_of_the_stated
             assert channel.var().item() == pytest.approx(variance, rel=3.5 * math.sqrt(2 / count))
 
 
+def test_in_the_dark_the_noise_of_the_amplifier_remains(seeded: Callable) -> None:
+    shot, black = 2e-3, torch.zeros(3, 96, 96)
+    seen = to_linear(UnderDisplay().apply(black, seeded(0), spacing=4.0, transmission=0.5, shot=shot)).double()
+    read = math.exp(2.18 * math.log(shot) + 1.2)
+    # What is below zero is cut: half of the square is left, and it spreads by sqrt(5) of its mean.
+    assert seen.square().mean().item() == pytest.approx(read / 2, rel=3 * math.sqrt(5 / black.numel()))
+
+
 def test_red_is_spread_further_than_blue(seeded: Callable) -> None:
     point = torch.zeros(3, 97, 97)
     point[:, 48, 48] = 1

@@ -27,7 +27,7 @@ class Dust(Degradation):
 
     label = "dust"
     family = "weather"
-    density: tuple[float, float] = severity(0.4, 2.5, "optical depth at the farthest point", limits=(0, 10))
+    density: tuple[float, float] = severity(0.4, 2.2, "optical depth at the farthest point", limits=(0, 10))
     relief: tuple[float, float] = severity(
         0.1, 0.7, "range of distances, 1 from near to the farthest point", limits=(0.01, 1), log=True
     )

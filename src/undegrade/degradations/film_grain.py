@@ -18,9 +18,9 @@ COLOUR = 0.25  # strength of the grain of each dye layer over that of the grain 
 class FilmGrain(Degradation):
     """Clumps of silver or dye: y = clip(x + sigma / 255 * sqrt(4 * x * (1 - x)) * g), g ~ N(0, 1), correlated.
 
-    The correlation of g falls as exp(-(d / size) ** 2) with the distance d. Grains that cover the share 1 - x of the
-    film have a variance in proportion to x * (1 - x): Newson et al., "A Stochastic Film Grain Model for
-    Resolution-Independent Rendering", 2017. Layers share most of g: g_c = (l + 0.25 * n_c) / sqrt(1 + 0.25 ** 2).
+    The correlation of g falls as exp(-(d / size) ** 2) with the distance d (faster where size is below 1.5). Grains
+    that cover the share 1 - x of the film have a variance in proportion to x * (1 - x): Newson et al., "A Stochastic
+    Film Grain Model for Resolution-Independent Rendering", 2017. Layers share most of g: g_c = (l + 0.25 * n_c) / sqrt(1 + 0.25 ** 2).
     """
 
     label = "film_grain"

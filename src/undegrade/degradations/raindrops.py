@@ -12,7 +12,8 @@ from torch import Tensor
 from undegrade.degradations.base import Degradation, severity, uniform
 from undegrade.degradations.light import to_display, to_linear
 
-ROUGHNESS = 0.15  # how far an outline departs from a circle, at most, as a share of the radius
+ROUGHNESS = (0.13, 0.06)  # how far an outline departs from a circle, at most, in radii: as an oval, as a triangle
+POINTS = 2**20  # drawn at a time, which bounds the memory for many large drops
 VIEW = 0.75  # half of the view that a drop gives of the picture, as a share of half its sides
 
 
@@ -61,27 +62,27 @@ def place_drops(shape: tuple[int, int, int], density: float, diameter: float, rn
     num_pictures, height, width = shape
     count = max(1, int(density * height * width / 1e4 + uniform(rng, 0, 1)))
     total = count * num_pictures
-    picture = torch.arange(total) // count
     middle = torch.rand((2, total), generator=rng) * torch.tensor([[width - 1.0], [height - 1.0]])
-    radius = diameter / 2 * torch.exp(uniform_each(total, rng, math.log(0.35), 0))[:, None, None]
-    reach = math.ceil(diameter / 2 * (1 + 2 * ROUGHNESS))
+    radius = diameter / 2 * torch.exp(uniform_each(total, rng, math.log(0.35), 0))
+    lobes = [(uniform_each(total, rng, 0, most), uniform_each(total, rng, 0, 2 * math.pi)) for most in ROUGHNESS]
+    reach = math.ceil(diameter / 2 * (1 + sum(ROUGHNESS)))
     y, x = torch.meshgrid(*[torch.arange(-reach, reach + 1)] * 2, indexing="ij")
-    column, row = middle.round().long()[:, :, None, None] + torch.stack((x, y))[:, None]
-    across, down = (torch.stack((column, row)) - middle[:, :, None, None]) / radius
-    angle = torch.atan2(down, across)
-    outline = torch.ones(())
-    for lobes in (2, 3):
-        size, turn = (uniform_each(total, rng, 0, end)[:, None, None] for end in (ROUGHNESS, 2 * math.pi))
-        outline = outline + size * torch.cos(lobes * angle - turn)
-    rim = torch.hypot(across, down) / outline
-    wet = (rim < 1) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    place = ((picture[:, None, None] * height + row) * width + column)[wet]
-    number = torch.arange(total)[:, None, None].expand(wet.shape)[wet]
-    owner = torch.full((num_pictures * height * width,), -1).scatter_reduce(0, place, number, "amax")
-    seen = owner[place] == number  # each pixel once, so that the order of writing does not matter
+    owner = torch.full((num_pictures * height * width,), -1)
     drops = torch.tensor([0.0, 0.0, 1.0, 1.0])[:, None].repeat(1, owner.numel())
-    values = torch.stack((across, down, rim, radius.expand(rim.shape)))[:, wet]
-    drops[:, place[seen]] = values[:, seen]
+    for part in torch.arange(total).split(max(1, POINTS // x.numel())):
+        near = part[:, None, None]  # the pixels about each drop: (drops, k, k)
+        column, row = middle[0, near].round().long() + x, middle[1, near].round().long() + y
+        across, down = (column - middle[0, near]) / radius[near], (row - middle[1, near]) / radius[near]
+        angle = torch.atan2(down, across)
+        outline = 1 + sum(size[near] * torch.cos(n * angle - turn[near]) for n, (size, turn) in enumerate(lobes, 2))
+        rim = torch.hypot(across, down) / outline
+        wet = (rim < 1) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        place = ((near // count * height + row) * width + column)[wet]
+        number = near.expand(wet.shape)[wet]
+        owner.scatter_reduce_(0, place, number, "amax")
+        seen = owner[place] == number  # each pixel once, so that the order of writing does not matter
+        values = torch.stack((across, down, rim, radius[near].expand(rim.shape)))[:, wet]
+        drops[:, place[seen]] = values[:, seen]
     return drops.reshape(4, *shape)
 
 

@@ -25,7 +25,7 @@ def rough_field(height: int, width: int, rng: torch.Generator, size: float, *, o
         fine = F.interpolate(knots, scale_factor=pitch, mode="bicubic")[0, 0]
         total += weight * fine[top : top + height, left : left + width]
         power += weight**2
-    return total / math.sqrt(0.55 * power)  # the bicubic between random knots keeps 0.55 of their variance
+    return total / math.sqrt(0.73 * power)  # the bicubic between random knots keeps 0.73 of their variance
 
 
 def quantile(field: Tensor, share: float, most: int = 65536) -> float:
