@@ -20,7 +20,8 @@ class FilmGrain(Degradation):
 
     The correlation of g falls as exp(-(d / size) ** 2) with the distance d (faster where size is below 1.5). Grains
     that cover the share 1 - x of the film have a variance in proportion to x * (1 - x): Newson et al., "A Stochastic
-    Film Grain Model for Resolution-Independent Rendering", 2017. Layers share most of g: g_c = (l + 0.25 * n_c) / sqrt(1 + 0.25 ** 2).
+    Film Grain Model for Resolution-Independent Rendering", 2017. Layers share most of g:
+    g_c = (l + 0.25 * n_c) / sqrt(1 + 0.25 ** 2).
     """
 
     label = "film_grain"
