@@ -6,9 +6,12 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from undegrade.degradations import DEGRADATIONS, Degradation, parse
+from undegrade.batch import Record
+from undegrade.degradations import DEGRADATIONS, Degradation, parse, replay
 from undegrade.degradations.base import FAMILIES
 from undegrade.errors import UndegradeError
 from undegrade.metrics import psnr
@@ -72,6 +75,25 @@ def test_shape_kind_and_range_are_kept(label: str, size: tuple[int, int], fracti
         assert spoiled.isfinite().all()
         assert spoiled.min() >= 0
         assert spoiled.max() <= 1
+
+
+@every_degradation
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(height=st.integers(16, 70), width=st.integers(16, 70), seed=st.integers(0, 2**53), data=st.data())
+def test_any_severities_at_any_size_keep_the_promises_and_replay(
+    label: str, height: int, width: int, seed: int, data: st.DataObject
+) -> None:
+    degradation = DEGRADATIONS[label]()
+    severities = degradation.at({name: data.draw(st.floats(0, 1), label=name) for name in degradation.units()})
+    clean = picture(height, width)
+    before = clean.clone()
+    record = Record(degradation=label, severities=severities, seed=seed)
+    spoiled = replay(clean, (record,))
+    assert spoiled.shape == clean.shape
+    assert spoiled.isfinite().all()
+    assert 0 <= spoiled.min() <= spoiled.max() <= 1
+    assert torch.equal(clean, before)
+    assert torch.equal(replay(clean, (record,)), spoiled)
 
 
 @every_degradation
