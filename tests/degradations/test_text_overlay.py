@@ -5,15 +5,24 @@ import torch
 
 from undegrade.degradations.text_overlay import TextOverlay
 
+GREYS = torch.tensor([0.3, 0.7])[:, None, None, None]
 
-def test_pixels_are_mixtures_with_one_colour_or_its_outline_and_most_are_untouched(
-    grain: Callable, seeded: Callable
-) -> None:
+
+def test_letters_cover_a_part_of_the_picture_and_the_rest_is_untouched(grain: Callable, seeded: Callable) -> None:
     clean = grain(3, 128, 160, low=0.2, high=0.8)
     for seed in range(8):
         out = TextOverlay().apply(clean, seeded(seed), lines=2.0, height=14.0)
-        touched = (out != clean).any(0)
-        assert 0.005 < touched.float().mean() < 0.4
+        assert 0.005 < (out != clean).any(0).float().mean() < 0.4
+
+
+def test_only_one_colour_and_that_of_its_outline_are_drawn(seeded: Callable) -> None:
+    for seed in range(8):
+        drawn = [TextOverlay().apply(flat.expand(3, 96, 96), seeded(seed), lines=2.0, height=20.0) for flat in GREYS]
+        # Nothing of the picture shows through more than the opacity, 0.8 at least, lets it.
+        hidden = (drawn[1] - drawn[0]).amax(0) < 0.05 + 0.2 * (GREYS[1] - GREYS[0]).item()
+        colours = (drawn[0][:, hidden] * 4).round().unique(dim=1)
+        assert hidden.any()
+        assert colours.shape[1] <= 8  # two, and their mixtures along the edges
 
 
 def test_no_lines_change_nothing(grain: Callable, seeded: Callable) -> None:

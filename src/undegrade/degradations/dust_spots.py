@@ -82,7 +82,7 @@ def stamp(mask: Tensor, discs: Tensor) -> None:
     """
     height, width = mask.shape
     inside = (discs[:, 0] >= 0) & (discs[:, 0] < height) & (discs[:, 1] >= 0) & (discs[:, 1] < width)
-    for part in discs[inside].split(AT_ONCE) if inside.any() else ():
+    for part in torch.split(discs[inside], AT_ONCE) if inside.any() else ():
         y, x, radius, opacity = part[:, :, None, None].unbind(1)
         reach = math.ceil(radius.max().item() + SOFTNESS)
         box = torch.arange(-reach, reach + 1)

@@ -34,8 +34,8 @@ class FilmGrain(Degradation):
     def apply(self, clean: Tensor, rng: torch.Generator, *, sigma: float, size: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range."""
         *batch, _, height, width = clean.shape
-        shared, layers = correlated_noise((math.prod(batch), 4, height, width), rng, size).split((1, 3), 1)
-        grain = ((shared + COLOUR * layers) / math.sqrt(1 + COLOUR**2)).reshape(clean.shape)
+        noise = correlated_noise((math.prod(batch), 4, height, width), rng, size)
+        grain = ((noise[:, :1] + COLOUR * noise[:, 1:]) / math.sqrt(1 + COLOUR**2)).reshape(clean.shape)
         return (clean + sigma / 255 * (4 * clean * (1 - clean)).sqrt() * grain).clamp(0, 1)
 
 

@@ -50,7 +50,8 @@ def _paper(distance: Tensor, mask: Tensor, rng: torch.Generator) -> Tensor:
     """(3, H, W): the colour of the bare paper, which is brown and ragged at the edge and in shadow under it."""
     height, width = mask.shape
     fibres = rough_field(height, width, rng, 4)
-    white = torch.tensor([1, uniform(rng, 0.93, 0.99), uniform(rng, 0.78, 0.95)]) * uniform(rng, 0.78, 0.96)
+    green = uniform(rng, 0.95, 0.985)
+    white = torch.tensor([1, green, green - uniform(rng, 0.04, 0.16)]) * uniform(rng, 0.8, 0.96)
     brown = white * torch.tensor([0.86, 0.76, 0.62])
     seam = torch.exp(-distance.clamp_min(0) / uniform(rng, 1.5, 5)) * (0.6 + 0.4 * fibres).clamp(0, 1)
     paper = white[:, None, None] + (brown - white)[:, None, None] * seam

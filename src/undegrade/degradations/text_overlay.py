@@ -36,7 +36,7 @@ class TextOverlay(Degradation):
         level = uniform(rng, 0.28, 0.45)
         strewn = uniform(rng, 0, 1) < 0.4
         top, centre, turn = uniform(rng, 0.1, 0.9) * rows, uniform(rng, 0.3, 0.7) * columns, _turn(rng)
-        out = clean.clone()
+        value = torch.zeros(rows, columns)
         for line in range(int(lines)):
             bitmap = F.pad(dots(_text(columns / dot, rng)), (1, 1, 1, 1))
             below = (line - (lines - 1) / 2) * LEADING * height
@@ -44,13 +44,13 @@ class TextOverlay(Degradation):
             if strewn:
                 place, turn = (uniform(rng, 0, 1) * rows, uniform(rng, 0.2, 0.8) * columns), _turn(rng)
             down, along = turned(rows, columns, place, turn, dot)
-            value = look_up(bitmap, down + bitmap.shape[0] / 2, along + bitmap.shape[1] / 2)
-            if outlined:
-                rim = opacity * inked(value, dot, level=0.08)
-                out = out * (1 - rim) + float(colour.mean() < 0.5) * rim
-            letters = opacity * inked(value, dot, level=level)
-            out = out * (1 - letters) + colour * letters
-        return out
+            value = torch.maximum(value, look_up(bitmap, down + bitmap.shape[0] / 2, along + bitmap.shape[1] / 2))
+        out = clean.clone()
+        if outlined:
+            rim = opacity * inked(value, dot, level=0.08)
+            out = out * (1 - rim) + float(colour.mean() < 0.5) * rim
+        letters = opacity * inked(value, dot, level=level)
+        return out * (1 - letters) + colour * letters
 
 
 def _colour(rng: torch.Generator) -> Tensor:

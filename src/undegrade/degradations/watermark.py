@@ -46,12 +46,12 @@ def repeated_mark(height: int, width: int, dot: float, rng: torch.Generator) -> 
     down, along = turned(height, width, start, slant, dot)
     row = torch.floor(down / tile.shape[0])
     along = torch.remainder(along + row * tile.shape[1] / 2, tile.shape[1])
-    return inked(look_up(tile, down - row * tile.shape[0], along), dot)
+    return inked(look_up(tile, down - row * tile.shape[0], along), dot, level=0.45)
 
 
 def _sign(rng: torch.Generator) -> Tensor:
     """(7, 7) of 0 and 1: a random sign, the same left and right, in a frame half of the time."""
-    half = (torch.rand(ROWS, 4, generator=rng) < 0.55).float()
+    half = (torch.rand(ROWS, 4, generator=rng) < 0.4).float()
     sign = torch.cat((half, half[:, :3].flip(1)), 1)
     if uniform(rng, 0, 1) < 0.5:
         sign[0], sign[-1], sign[:, 0], sign[:, -1] = 1.0, 1.0, 1.0, 1.0
