@@ -168,10 +168,10 @@ def test_one_field_can_be_changed(name: str, setting: str, read: Callable[[Recip
         ("stages.9.steps=3", "no field '9'; known here are 0"),
         ("stages.first.steps=3", "no field 'first'; known here are 0"),
         ("stages.0.steps.1=3", "'steps' is a value and has no field '1'"),
-        ("stages.0.steps=many", "expected a int, like"),
-        ("stages.0.steps=2.5", "expected a int, like"),
-        ("stages.0.lr=fast", "expected a float, like"),
-        ("stages.0.bf16=1", "expected a bool, like"),
+        ("stages.0.steps=many", "expected int, like"),
+        ("stages.0.steps=2.5", "expected int, like"),
+        ("stages.0.lr=fast", "expected float, like"),
+        ("stages.0.bf16=1", "expected bool, like"),
         ("stages.0.steps=0", "Stage.steps is 0; it must be at least 1"),
         ("stages.0.ema=1.0", r"Stage.ema is 1.0; it must be below 1"),
     ],
@@ -184,7 +184,7 @@ def test_a_change_that_does_not_fit_is_refused(name: str, setting: str, reason: 
 
 @pytest.mark.parametrize("setting", ["stages.0=5", "stages.0.betas.0=fast", "stages.0.betas=(0.9,)"])
 def test_a_member_of_a_tuple_keeps_its_kind(setting: str) -> None:
-    with pytest.raises(UndegradeError, match="expected a"):
+    with pytest.raises(UndegradeError, match="expected "):
         override(RECIPES["universal-small"](), setting)
 
 

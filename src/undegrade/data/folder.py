@@ -27,12 +27,15 @@ class CleanFolder:
     def __init__(self, folder: Path, *, part: str = "all", holdout: int = 20) -> None:
         if part not in PARTS:
             raise ValueError(f"CleanFolder.part is {part!r}; expected one of {', '.join(PARTS)}")
-        paths = find_pictures(folder)
+        paths = found = find_pictures(folder)
         if part != "all":
             held = [holdout > 0 and i % holdout == holdout - 1 for i in range(len(paths))]
             paths = [p for p, h in zip(paths, held, strict=True) if h == (part == "held_out")]
         if not paths:
-            raise UndegradeError(f"{folder}: too few pictures for the part {part!r}; add some, or hold out less")
+            raise UndegradeError(
+                f"{folder}: too few pictures for the part {part!r}: {len(found)}, and every {holdout}th is held out; "
+                "add some, or set holdout to another number (0 holds none out)"
+            )
         self.paths = paths
         self._cache: dict[int, NDArray[np.uint8]] = {}
         self._room = CACHE_PIXELS

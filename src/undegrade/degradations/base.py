@@ -66,7 +66,7 @@ class Degradation:
             low, high = unit.limits
             if not (isinstance(value, tuple) and len(value) == 2 and low <= value[0] <= value[1] <= high):
                 raise UndegradeError(
-                    f"{self.label}: {name} is {value}; expected a number, or a range (low, high), "
+                    f"{self.label}: {name} is {value}; expected a number, or a range of a low and a high one, "
                     f"within {low:g} to {high:g} ({unit.text})"
                 )
             if unit.whole and any(end != round(end) for end in value):

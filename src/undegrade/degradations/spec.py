@@ -27,8 +27,11 @@ def parse(text: str, catalogue: Mapping[str, type[Degradation]]) -> Degradation:
     for part in filter(None, (p.strip() for p in arguments.split(","))):
         field, equals, value = (p.strip() for p in part.partition("="))
         if not equals or field not in kind.units():
-            known = ", ".join(kind.units()) or "none: it has no severity"
-            raise UndegradeError(f"{name}: unknown field {field!r}; its fields are {known}; write FIELD=VALUE")
+            known = ", ".join(kind.units())
+            expected = (
+                f"its fields are {known}; write FIELD=VALUE" if known else "it has no severity; write its name alone"
+            )
+            raise UndegradeError(f"{name}: unknown field {field!r}; {expected}")
         if field in ranges:
             raise UndegradeError(f"{name}: {field} is given twice; write it once")
         ranges[field] = _range(value, f"{name}: {field}")

@@ -71,11 +71,15 @@ def read_header(path: Path) -> dict[str, Any]:
     Raises:
         UndegradeError: the file is missing, is no checkpoint of undegrade, or is of a newer version.
     """
+    if not path.is_file():
+        raise UndegradeError(f"{path}: no such checkpoint; expected a .safetensors file, check the name")
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("undegrade")
     except (OSError, SafetensorError) as error:
-        raise UndegradeError(f"{path}: not a readable checkpoint ({error}); expected a .safetensors file") from None
+        raise UndegradeError(
+            f"{path}: not a readable checkpoint ({error}); expected a whole .safetensors file, get it anew"
+        ) from None
     if text is None:
         raise UndegradeError(f"{path}: has no undegrade header; expected a checkpoint written by undegrade train")
     try:

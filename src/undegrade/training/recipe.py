@@ -140,7 +140,7 @@ def _checked(old: Any, value: Any, setting: str) -> Any:
     if isinstance(old, float) and type(value) is int:
         return float(value)
     if type(value) is not type(old):
-        raise UndegradeError(f"--set {setting}: expected a {type(old).__name__}, like {old!r}")
+        raise UndegradeError(f"--set {setting}: expected {type(old).__name__}, like {old!r}")
     if isinstance(old, tuple) and old:
         return tuple(_checked(old[0], member, setting) for member in value)
     return value
