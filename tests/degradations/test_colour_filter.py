@@ -1,17 +1,25 @@
+import itertools
 from collections.abc import Callable
 
+import pytest
 import torch
 
 from undegrade.degradations.colour_filter import fill
-from undegrade.degradations.mosaic import GREEN, RED_OR_BLUE, Mosaic
 
 
-def test_a_bayer_mask_gives_the_bilinear_mosaic(grain: Callable, seeded: Callable) -> None:
-    clean = grain(2, 3, 13, 14)
-    for seed in range(3):
-        expected = Mosaic().apply(clean, seeded(seed))
-        kept = (expected == clean).all(0)
-        torch.testing.assert_close(fill(clean, kept, torch.tensor((RED_OR_BLUE, GREEN, RED_OR_BLUE))), expected)
+def test_missing_colours_are_weighted_means_of_the_measured_neighbours(grain: Callable) -> None:
+    clean, kept, weights = grain(1, 3, 6, 7), grain(3, 6, 7, seed=1) < 0.4, grain(3, 3, 3, low=0.1, seed=2)
+    filled = fill(clean, kept, weights)
+    for colour, row, column in itertools.product(range(3), range(6), range(7)):
+        near = [
+            (weights[colour, y - row + 1, x - column + 1].item(), clean[0, colour, y, x].item())
+            for y, x in itertools.product(range(row - 1, row + 2), range(column - 1, column + 2))
+            if 0 <= y < 6 and 0 <= x < 7 and kept[colour, y, x]
+        ]
+        measured = kept[colour, row, column] or not near
+        mean = sum(w * v for w, v in near) / sum(w for w, _ in near) if near else 0.0
+        expected = clean[0, colour, row, column].item() if measured else mean
+        assert filled[0, colour, row, column].item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_larger_window_is_used_only_where_the_smaller_has_no_sample(grain: Callable) -> None:

@@ -9,7 +9,7 @@ from PIL import Image, features
 
 from undegrade.degradations.webp import Webp
 from undegrade.errors import UndegradeError
-from undegrade.images.codecs import webp_roundtrip
+from undegrade.images import webp_roundtrip
 
 
 @pytest.mark.skipif(not features.check("webp"), reason="this Pillow has no WebP")

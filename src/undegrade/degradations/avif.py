@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from undegrade.degradations.base import Degradation, severity
-from undegrade.images.codecs import avif_roundtrip
+from undegrade.images import avif_roundtrip
 
 
 @dataclass(frozen=True, kw_only=True)

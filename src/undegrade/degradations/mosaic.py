@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from undegrade.degradations.base import Degradation
+from undegrade.degradations.colour_filter import fill
 
 # Weights with which the nearest samples of a colour are averaged; at a sampled pixel only the sample itself counts.
 GREEN = ((0, 0.25, 0), (0.25, 1, 0.25), (0, 0.25, 0))
@@ -31,11 +31,7 @@ class Mosaic(Degradation):
         down, right = (int(v) for v in torch.randint(0, 2, (2,), generator=rng))
         odd_row = ((torch.arange(height) + down) % 2).bool()[:, None]
         odd_column = ((torch.arange(width) + right) % 2).bool()[None, :]
-        mask = torch.stack((~odd_row & ~odd_column, odd_row ^ odd_column, odd_row & odd_column)).float()
-        weights = torch.tensor((RED_OR_BLUE, GREEN, RED_OR_BLUE))[:, None]
+        mask = torch.stack((~odd_row & ~odd_column, odd_row ^ odd_column, odd_row & odd_column))
         flat = clean.reshape(-1, 3, height, width)
-        known = F.conv2d(flat * mask, weights, padding=1, groups=3)
-        share = F.conv2d(mask[None], weights, padding=1, groups=3)
-        # In a picture one pixel wide a colour may have no sample at all; it stays as it was.
-        filled = torch.where(mask.bool() | (share == 0), flat, known / share.clamp_min(1e-6))
+        filled = fill(flat, mask, torch.tensor((RED_OR_BLUE, GREEN, RED_OR_BLUE)))
         return filled.reshape(clean.shape).clamp(0, 1)

@@ -4,8 +4,8 @@ Pixels are (3, H, W) float32 RGB in [0, 1] here and beyond. libvips is imported 
 """
 
 from undegrade.images.arrays import from_object
+from undegrade.images.codecs import avif_roundtrip, encode_jpeg, jpeg_roundtrip, webp_roundtrip
 from undegrade.images.files import SUFFIXES, find_pictures, read_picture, write_picture
-from undegrade.images.jpeg import encode_jpeg, jpeg_roundtrip
 from undegrade.images.padding import crop_to, pad_to_multiple
 from undegrade.images.picture import Metadata, Picture, with_pixels
 from undegrade.images.sheet import before_after_sheet
@@ -14,6 +14,7 @@ __all__ = [
     "SUFFIXES",
     "Metadata",
     "Picture",
+    "avif_roundtrip",
     "before_after_sheet",
     "crop_to",
     "encode_jpeg",
@@ -22,6 +23,7 @@ __all__ = [
     "jpeg_roundtrip",
     "pad_to_multiple",
     "read_picture",
+    "webp_roundtrip",
     "with_pixels",
     "write_picture",
 ]
