@@ -93,6 +93,35 @@ def test_forward_is_reconstruct_of_features(name: str, config: Any) -> None:
     assert torch.equal(network(given), network.reconstruct(given, network.features(given)))
 
 
+def half_visible(network: RestorationNetwork, columns: int) -> torch.Tensor:
+    """(1, 1, 2, columns): every other square of the side `size_multiple`, chequered."""
+    return (torch.arange(2)[:, None] + torch.arange(columns)).remainder(2).eq(0)[None, None]
+
+
+@every_network
+@torch.no_grad()
+def test_what_is_hidden_has_no_say(name: str, config: Any) -> None:
+    network = build(name, config)
+    side = network.size_multiple
+    given, visible = image(2 * side, 4 * side), half_visible(network, 4)
+    shown = visible.repeat_interleave(side, 2).repeat_interleave(side, 3)
+    changed = torch.where(shown, given, 1 - given)
+    features, same = (network.features(picture, visible) for picture in (given, changed))
+    assert all(torch.equal(a, b) for a, b in zip(features, same, strict=True))
+    drawn, again = (network.draw(picture, features, visible) for picture in (given, changed))
+    assert torch.equal(drawn, again)
+    changed = torch.where(shown, 1 - given, given)
+    assert not torch.equal(network.features(changed, visible)[-1], features[-1])
+
+
+@every_network
+@torch.no_grad()
+def test_a_mask_that_does_not_fit_is_refused(name: str, config: Any) -> None:
+    network = build(name, config)
+    with pytest.raises(ValueError, match=r"visible is 3 x 3; it must divide"):
+        network.features(image(4 * network.size_multiple, 4 * network.size_multiple), torch.ones(1, 1, 3, 3).bool())
+
+
 @every_network
 @torch.no_grad()
 def test_pictures_of_a_batch_do_not_touch_each_other(name: str, config: Any) -> None:

@@ -102,6 +102,28 @@ def test_features_are_the_published_decoder_stages(
 
 
 @torch.no_grad()
+def test_the_masked_forward_is_the_published_one(
+    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    published = golden("mask_nafnet")
+    network, image = loaded("nafnet_maskdcpt", drawn_weights, norm_eps=1e-5), picture(64, 96)
+    visible = torch.from_numpy(published["visible"]).bool()
+    features = network.features(image, visible)
+    # Of the finer stages and of the picture only some pixels are stored.
+    for feature, name, step in zip(features, ("decoder0", "", "decoder2", "decoder3"), (1, 0, 4, 8), strict=True):
+        if name:
+            assert deviation(feature[..., ::step, ::step], published[name]) < TOLERANCE
+    assert deviation(network.draw(image, features, visible)[..., ::2, ::2], published["drawn"]) < TOLERANCE
+
+
+@torch.no_grad()
+def test_a_mask_that_hides_nothing_changes_nothing(drawn_weights: Weights, picture: Callable) -> None:
+    network, image = loaded("nafnet", drawn_weights), picture(32, 48)
+    features = network.features(image, torch.ones(1, 1, 2, 3, dtype=torch.bool))
+    assert all(torch.equal(a, b) for a, b in zip(features, network.features(image), strict=True))
+
+
+@torch.no_grad()
 def test_padding_is_of_zeros_to_the_right_and_below(drawn_weights: Weights, picture: Callable) -> None:
     network, image = loaded("nafnet", drawn_weights), picture(43, 61)
     padded = torch.zeros(1, 3, 48, 64)

@@ -13,10 +13,15 @@ from undegrade.errors import check_at_least as check_at_least  # for the configs
 class RestorationNetwork(nn.Module):
     """A restorer in two steps: `features` looks, `reconstruct` draws.
 
+    Pre-training by masking needs no second copy of a network: `features` and `draw` take a mask, `visible`
+    (B, 1, h, w), boolean, of which each entry stands for a square of the picture. Where it is given, the network
+    computes what its published masked twin computes (MaskDCPT, 2025).
+
     Attributes:
         config: the frozen dataclass that the network was built from.
         size_multiple: height and width must be multiples of it inside the network; `forward` pads.
         feature_channels: channels of each feature, deepest first.
+        num_tapped: how many of the features, deepest first, the degradation is named from.
         feature_fold: the finest feature is smaller than the picture by this factor a side.
         global_statistics: True where an output pixel depends on the mean of the whole picture, so that tiles of one
             picture are not treated exactly as the whole would be.
@@ -28,6 +33,7 @@ class RestorationNetwork(nn.Module):
         *,
         size_multiple: int,
         feature_channels: tuple[int, ...],
+        num_tapped: int | None = None,
         feature_fold: int = 1,
         global_statistics: bool,
     ) -> None:
@@ -35,16 +41,21 @@ class RestorationNetwork(nn.Module):
         self.config = config
         self.size_multiple = size_multiple
         self.feature_channels = feature_channels
+        self.num_tapped = len(feature_channels) if num_tapped is None else num_tapped
         self.feature_fold = feature_fold
         self.global_statistics = global_statistics
 
-    def features(self, image: Tensor) -> tuple[Tensor, ...]:
+    def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, 3, H, W), H and W multiples of `size_multiple` -> decoder features, deepest first."""
         raise TypeError(f"{type(self).__name__} must define features()")
 
+    def draw(self, image: Tensor, features: tuple[Tensor, ...], visible: Tensor | None = None) -> Tensor:
+        """(B, 3, H, W), what the features say about the picture; `reconstruct` adds the input to it."""
+        raise TypeError(f"{type(self).__name__} must define draw()")
+
     def reconstruct(self, image: Tensor, features: tuple[Tensor, ...]) -> Tensor:
-        """The restored picture (B, 3, H, W), nominally in [0, 1] and not clipped, from the image and its features."""
-        raise TypeError(f"{type(self).__name__} must define reconstruct()")
+        """The restored picture (B, 3, H, W), nominally in [0, 1] and not clipped: image + draw(image, features)."""
+        return image + self.draw(image, features)
 
     def pad(self, image: Tensor) -> Tensor:
         """Zeros to the right and below up to the next multiple of `size_multiple`, as the published networks do."""

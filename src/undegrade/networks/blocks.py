@@ -7,6 +7,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def hide(x: Tensor, visible: Tensor | None) -> Tensor:
+    """x with zeros where it is not visible: y = x * enlarged(visible); all of x where `visible` is None.
+
+    Args:
+        x: (B, C, H, W).
+        visible: (B, 1, h, w), true where the picture may be seen; each entry stands for a square of H / h by W / w.
+
+    Raises:
+        ValueError: H and W are no multiples of h and w.
+    """
+    if visible is None:
+        return x
+    (height, width), (rows, columns) = x.shape[-2:], visible.shape[-2:]
+    if height % rows or width % columns:
+        raise ValueError(f"visible is {rows} x {columns}; it must divide the map of {height} x {width} into squares")
+    enlarged = visible.repeat_interleave(height // rows, 2).repeat_interleave(width // columns, 3)
+    return x * enlarged.to(x.dtype)
+
+
 class ChannelLayerNorm(nn.Module):
     """Layer normalisation over the channels of each pixel: y = (x - mean) / sqrt(var + eps) * weight + bias.
 
@@ -20,7 +39,17 @@ class ChannelLayerNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.eps = eps
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> same shape."""
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape; hidden pixels become zeros."""
         last = F.layer_norm(x.permute(0, 2, 3, 1), self.weight.shape, self.weight, self.bias, self.eps)
-        return last.permute(0, 3, 1, 2)
+        return hide(last.permute(0, 3, 1, 2), visible)
+
+
+class Stage(nn.Sequential):
+    """Blocks one after another that are all told what is visible."""
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> what the last block makes of it."""
+        for block in self:
+            x = block(x, visible)
+        return x

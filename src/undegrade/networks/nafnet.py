@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undegrade.networks.base import RestorationNetwork, check_at_least
-from undegrade.networks.blocks import ChannelLayerNorm
+from undegrade.networks.blocks import ChannelLayerNorm, Stage, hide
 
 
 class LocalMean(nn.Module):
@@ -68,11 +68,11 @@ class NAFBlock(nn.Module):
         self.beta = nn.Parameter(torch.zeros(1, c, 1, 1))
         self.gamma = nn.Parameter(torch.zeros(1, c, 1, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> same shape."""
-        u = simple_gate(self.conv2(self.conv1(self.norm1(x))))
-        y = x + self.beta * self.conv3(u * self.sca(u))
-        return y + self.gamma * self.conv5(simple_gate(self.conv4(self.norm2(y))))
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape; what is hidden takes no part in the first branch."""
+        u = simple_gate(self.conv2(self.conv1(self.norm1(x, visible))))
+        y = x + self.beta * hide(self.conv3(u * self.sca(u)), visible)
+        return y + self.gamma * self.conv5(simple_gate(self.conv4(self.norm2(y, visible))))
 
 
 class NAFNet(RestorationNetwork):
@@ -147,28 +147,28 @@ class NAFNet(RestorationNetwork):
         filters = filters - filters.mean((2, 3, 4), keepdim=True)
         weight[:count] = norm * F.normalize(filters.flatten(1)).reshape(count, *weight.shape[1:])
 
-    def _stage(self, level: int, num_blocks: int) -> nn.Sequential:
+    def _stage(self, level: int, num_blocks: int) -> Stage:
         config: NAFNet.Config = self.config
         # TLC's box is half as large again as the training crop, scaled to this level.
         side = config.local_size // config.unshuffle
         kernel = (side >> level) * int(1.5 * side) // side if side else 0
-        return nn.Sequential(*(NAFBlock(config.width << level, config.norm_eps, kernel) for _ in range(num_blocks)))
+        return Stage(*(NAFBlock(config.width << level, config.norm_eps, kernel) for _ in range(num_blocks)))
 
-    def features(self, image: Tensor) -> tuple[Tensor, ...]:
+    def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> one (B, width * 2**l, H / (unshuffle * 2**l), ...) a level, deepest (largest l) first."""
-        x = self.intro(F.pixel_unshuffle(image, self.config.unshuffle))
+        x = hide(self.intro(F.pixel_unshuffle(hide(image, visible), self.config.unshuffle)), visible)
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):
-            x = encoder(x)
+            x = encoder(x, visible)
             skips.append(x)
             x = down(x)
-        x = self.middle_blks(x)
+        x = self.middle_blks(x, visible)
         features = []
         for up, decoder, skip in zip(self.ups, self.decoders, reversed(skips), strict=True):
-            x = decoder(up(x) + skip)
+            x = decoder(up(x) + skip, visible)
             features.append(x)
         return tuple(features)
 
-    def reconstruct(self, image: Tensor, features: tuple[Tensor, ...]) -> Tensor:
-        """image + the residual drawn from the finest feature; (B, 3, H, W)."""
-        return image + F.pixel_shuffle(self.ending(features[-1]), self.config.unshuffle)
+    def draw(self, image: Tensor, features: tuple[Tensor, ...], visible: Tensor | None = None) -> Tensor:
+        """One convolution of the finest feature; (B, 3, H, W)."""
+        return F.pixel_shuffle(self.ending(features[-1]), self.config.unshuffle)

@@ -36,7 +36,7 @@ class UniversalRestorer(nn.Module):
         super().__init__()
         self.sharpness = sharpness
         self.network = network
-        self.classifier = DegradationClassifier(classifier, network.feature_channels, len(labels))
+        self.classifier = DegradationClassifier(classifier, network.feature_channels[: network.num_tapped], len(labels))
         self.labels = labels
         self.answers: nn.Conv2d | None = None
         if steered:
@@ -46,10 +46,14 @@ class UniversalRestorer(nn.Module):
             nn.init.zeros_(self.answers.weight)
             nn.init.zeros_(self.answers.bias)  # type: ignore[arg-type]
 
+    def name(self, features: tuple[Tensor, ...]) -> Tensor:
+        """The network's features -> logits (B, num_labels)."""
+        return self.classifier(features[: self.network.num_tapped])
+
     def answer(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` for sides that are multiples of the network's `size_multiple`."""
         features = self.network.features(image)
-        picture, logits = self.network.reconstruct(image, features), self.classifier(features)
+        picture, logits = self.network.reconstruct(image, features), self.name(features)
         if self.answers is not None:
             # Naming alone teaches the classifier; it is not bent to make the picture's loss smaller.
             share = (self.sharpness * logits.detach()).softmax(1)[:, :, None, None, None]

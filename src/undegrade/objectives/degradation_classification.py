@@ -39,7 +39,7 @@ class DegradationClassification(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
         network = self.model.network
-        logits = self.model.classifier(network.features(batch.degraded)).float()
+        logits = self.model.name(network.features(batch.degraded)).float()
         naming = focal_loss(logits, batch.label, self.config.focal_gamma)
         loss = self.config.naming_weight * naming
         scalars = {"naming": naming.detach(), "accuracy": (logits.argmax(1) == batch.label).float().mean()}

@@ -48,7 +48,7 @@ class Ema:
                 norm.momentum = None  # a plain mean over the batches
                 norm.train()
             for batch in self.calibration:
-                self.average.classifier(self.average.network.features(batch.degraded))
+                self.average.name(self.average.network.features(batch.degraded))
             for norm in norms:
                 norm.momentum = momentum
                 norm.eval()
