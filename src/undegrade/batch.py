@@ -29,6 +29,7 @@ class Batch:
     clean: Tensor  # (B, 3, H, W), RGB in [0, 1]
     label: Tensor  # (B,), int64, index into the labels of the mixture
     records: tuple[tuple[Record, ...], ...] = ()  # of each picture, first thing first; empty where it is not known
+    numbers: tuple[int, ...] = ()  # of the pictures in the training data, from which chance is drawn for each
 
     def to(self, device: str) -> Batch:
         """The same batch on another device, pictures in channels-last memory order."""
