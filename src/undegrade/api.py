@@ -93,7 +93,7 @@ def _restorer(model: str | Path | Restorer[Diagnosis]) -> Restorer[Diagnosis]:
     return model if isinstance(model, Restorer) else load(model)
 
 
-def degrade(image: object, *specs: str, seed: int = 0) -> Degraded:
+def degrade(image: object, *specs: str, seed: int = 0, depth: object = None) -> Degraded:
     """The image spoiled, for tests and training data; needs PyTorch (`pip install 'undegrade[train]'`).
 
     Args:
@@ -101,16 +101,21 @@ def degrade(image: object, *specs: str, seed: int = 0) -> Degraded:
         specs: what to do, first thing first: "noise(sigma=25)", "jpeg(quality=10..40)", "rain", or the name of a
             mixture, such as "second_order". Severities not named, or given as a range, are drawn.
         seed: of everything random.
+        depth: an image of the same size, black at the camera and white at the farthest point, for haze, fog, dust,
+            heavy rain and depth of field; a random map is drawn unless it is given.
 
     Raises:
-        UndegradeError: PyTorch is missing, or the image or a spec cannot be used.
+        UndegradeError: PyTorch is missing, or the image, a spec or the depth cannot be used.
     """
     picture, back = from_object(image)
-    degraded, records = degrade_picture(picture, specs, seed=seed)
+    scene = None if depth is None else from_object(depth)[0]
+    degraded, records = degrade_picture(picture, specs, seed=seed, depth=scene)
     return Degraded(image=back(degraded), records=records)
 
 
-def degrade_picture(picture: Picture, specs: Sequence[str], *, seed: int) -> tuple[Picture, tuple[Record, ...]]:
+def degrade_picture(
+    picture: Picture, specs: Sequence[str], *, seed: int, depth: Picture | None = None
+) -> tuple[Picture, tuple[Record, ...]]:
     """`degrade` for a picture; gray stays gray and alpha is kept."""
     with needs_train("degrading"):
         import torch
@@ -120,22 +125,23 @@ def degrade_picture(picture: Picture, specs: Sequence[str], *, seed: int) -> tup
         raise UndegradeError('degradations: none; expected at least one, such as "noise(sigma=25)"')
     rng = torch.Generator().manual_seed(seed)
     records = tuple(record for spec in specs for record in find_step(spec).plan(rng))
-    return replay_picture(picture, records), records
+    return replay_picture(picture, records, depth), records
 
 
-def replay(image: object, records: Sequence[Record]) -> object:
+def replay(image: object, records: Sequence[Record], depth: object = None) -> object:
     """The image spoiled as the records say, of the same kind as it was; arguments and errors as for `degrade`."""
     picture, back = from_object(image)
-    return back(replay_picture(picture, records))
+    return back(replay_picture(picture, records, None if depth is None else from_object(depth)[0]))
 
 
-def replay_picture(picture: Picture, records: Sequence[Record]) -> Picture:
+def replay_picture(picture: Picture, records: Sequence[Record], depth: Picture | None = None) -> Picture:
     """`replay` for a picture."""
     with needs_train("degrading"):
         import torch
 
         from undegrade import degradations
-    pixels = degradations.replay(torch.from_numpy(picture.pixels), records).numpy()
+    distance = None if depth is None else torch.from_numpy(depth.pixels).mean(0, keepdim=True)
+    pixels = degradations.replay(torch.from_numpy(picture.pixels), records, distance).numpy()
     if picture.gray:
         pixels = gray_of(pixels).repeat(3, axis=0)
     return with_pixels(picture, pixels)

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import undegrade
 from undegrade.cli import main
@@ -16,7 +17,7 @@ def test_it_uses_the_same_objects_as_the_library(photo_file: Path, capsys: Captu
     specs = ["noise(sigma=25)", "jpeg(quality=30)"]
     arguments = ["degrade", str(photo_file), "--as", specs[0], "--as", specs[1], "-o", str(out), "--seed", "5"]
     assert main(arguments) == 0
-    assert "noise(sigma=25), jpeg(quality=30)" in capsys.readouterr().out
+    assert "noise(sigma=25), jpeg(quality=30, chroma=1)" in capsys.readouterr().out
     expected = undegrade.degrade(photo_file, *specs, seed=5).image
     written = np.round(np.moveaxis(read_picture(out).pixels, 0, 2) * 255)
     assert np.array_equal(written, expected)
@@ -87,3 +88,21 @@ def test_a_file_without_a_record_is_named(photo_file: Path, capsys: Capture) -> 
 def test_either_specs_or_a_record_is_needed(extra: list[str], photo_file: Path, capsys: Capture) -> None:
     assert main(["degrade", str(photo_file), "-o", "x.png", *extra]) == 2
     assert "expected either --as SPEC or --replay FILE" in capsys.readouterr().err
+
+
+def test_a_depth_map_says_where_the_haze_is_thick(photo_file: Path, tmp_path: Path, capsys: Capture) -> None:
+    clean = read_picture(photo_file).pixels
+    scene = np.zeros(clean.shape[1:], np.uint8)
+    scene[:, clean.shape[2] // 2 :] = 255
+    Image.fromarray(scene).save(tmp_path / "depth.png")
+    out = photo_file.with_name("hazy.png")
+    arguments = ["degrade", str(photo_file), "--as", "haze(density=2, relief=1)", "-o", str(out)]
+    assert main([*arguments, "--depth", str(tmp_path / "depth.png")]) == 0
+    changed = np.abs(read_picture(out).pixels - clean)
+    middle = clean.shape[2] // 2
+    assert changed[..., :middle].max() < 1 / 255  # at the camera there is no haze
+    assert changed[..., middle:].mean() > 0.05
+    Image.fromarray(scene[:-3]).save(tmp_path / "cut.png")
+    capsys.readouterr()
+    assert main([*arguments[:-1], str(tmp_path / "x.png"), "--depth", str(tmp_path / "cut.png")]) == 1
+    assert "depth: " in capsys.readouterr().err

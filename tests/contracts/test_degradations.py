@@ -1,8 +1,13 @@
 """What every degradation of the catalogue promises."""
 
+import ast
+import hashlib
 import math
 import re
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -54,6 +59,58 @@ def test_same_seed_same_pixels_and_the_input_is_untouched(label: str, fraction: 
     assert torch.equal(clean, before)
     assert torch.equal(torch.get_rng_state(), state)
     assert first.data_ptr() != clean.data_ptr()
+
+
+def pixels_of(label: str) -> bytes:
+    """What becomes of a picture at full severity; also asked of another process."""
+    return spoil(DEGRADATIONS[label](), picture(64, 80), 1.0, seed=5).contiguous().numpy().tobytes()
+
+
+@pytest.mark.slow
+def test_same_record_same_pixels_on_one_thread_or_many_in_a_worker_or_not() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = {label: pixels_of(label) for label in DEGRADATIONS}
+        torch.set_num_threads(4)
+        many = {label: pixels_of(label) for label in DEGRADATIONS}
+    finally:
+        torch.set_num_threads(threads)
+    assert [label for label in DEGRADATIONS if many[label] != alone[label]] == []
+    code = "import hashlib, sys; sys.path.insert(0, sys.argv[1]); import test_degradations as t\n"
+    code += "print([hashlib.sha256(t.pixels_of(label)).hexdigest() for label in t.DEGRADATIONS])"
+    here = str(Path(__file__).parent)
+    told = subprocess.run([sys.executable, "-c", code, here], capture_output=True, text=True, check=True).stdout
+    assert ast.literal_eval(told) == [hashlib.sha256(pixels).hexdigest() for pixels in alone.values()]
+
+
+@pytest.mark.parametrize("label", [name for name, kind in DEGRADATIONS.items() if kind.takes_depth])
+def test_a_depth_map_takes_the_place_of_the_random_one(label: str) -> None:
+    clean, degradation = picture(32, 48), DEGRADATIONS[label]()
+    record = replace(degradation.plan(torch.Generator().manual_seed(0))[0], severities=degradation.at_level(1.0))
+    near, far = (torch.full((1, 32, 48), value) for value in (0.05, 1.0))
+    split = torch.cat((near[..., :24], far[..., 24:]), -1)
+    results = [replay(clean, [record], depth) for depth in (None, near, far, split)]
+    assert all(r.shape == clean.shape and r.min() >= 0 and r.max() <= 1 for r in results)
+    assert not torch.equal(results[0], results[3])
+    assert torch.equal(results[3], replay(clean, [record], split))
+    if "density" in record.severities:  # what is near keeps more of itself
+        kept = [(r - clean).abs().mean() for r in results]
+        assert kept[1] < kept[3] < kept[2]
+
+
+@pytest.mark.parametrize(
+    ("depth", "message"),
+    [
+        (torch.zeros(1, 20, 30), r"depth: 30 x 20 pixels; expected those of the picture, 48 x 32"),
+        (torch.full((1, 32, 48), 1.5), r"depth: values from 1.5 to 1.5; expected 0"),
+        (torch.full((1, 32, 48), math.nan), r"depth: values from nan"),
+    ],
+)
+def test_a_depth_map_that_does_not_fit_is_refused(depth: Tensor, message: str) -> None:
+    records = DEGRADATIONS["haze"]().plan(torch.Generator().manual_seed(0))
+    with pytest.raises(UndegradeError, match=message):
+        replay(picture(32, 48), records, depth)
 
 
 @every_degradation
@@ -129,7 +186,8 @@ def test_severities_are_drawn_within_the_ranges_and_replay(label: str) -> None:
     for name, unit in degradation.units().items():
         low, high = getattr(degradation, name)
         values = [drawn[name] for drawn in draws]
-        assert low <= min(values) < max(values) <= high
+        assert low <= min(values) <= max(values) <= high
+        assert min(values) < max(values) or low == high
         assert not unit.whole or all(value == int(value) for value in values)
         middle = math.sqrt(low * high) if unit.log else (low + high) / 2
         above = sum(value > middle for value in values)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from undegrade.degradations.depth import random_depth
+from undegrade.degradations.depth import random_depth, things
 from undegrade.degradations.haze import Haze
 
 
@@ -62,7 +62,9 @@ def test_thicker_haze_brings_every_pixel_nearer_to_the_air_light(grain: Callable
 def test_the_top_is_farther_than_the_bottom(seeded: Callable) -> None:
     depths = torch.stack([random_depth((1, 40, 40), seeded(seed)) for seed in range(20)])
     assert depths[..., :10, :].mean() > depths[..., -10:, :].mean() + 0.2
-    assert depths.diff(dim=-1).abs().max() < 0.2  # smooth
+    steps = depths.diff(dim=-1).abs()
+    assert steps.mean() < 0.02  # smooth, but for the outlines of things
+    assert steps.max() < 0.5
 
 
 def test_pictures_of_a_batch_have_their_own_depths(seeded: Callable) -> None:
@@ -80,3 +82,13 @@ def test_a_small_part_of_a_scene_has_little_relief(seeded: Callable) -> None:
         depth = -torch.log(clear)
         assert depth.amax().item() == pytest.approx(1, abs=1e-4)
         assert depth.amin().item() == pytest.approx(1 - 0.8 * relief, abs=1e-4)
+
+
+def test_things_stand_at_distances_of_their_own(seeded: Callable) -> None:
+    """Within a thing the map is flat, and between two it jumps: most steps are tiny, a few are large."""
+    field = things((1, 96, 96), seeded(3))[0]
+    steps = field.diff(dim=1).abs()
+    assert (steps < 1e-3).float().mean() > 0.6
+    assert steps.max() > 0.05
+    assert field.min() >= 0
+    assert field.max() <= 1

@@ -11,11 +11,11 @@ from torch import Tensor
 from undegrade.degradations.jpeg import Jpeg
 
 
-def through_pillow(clean: Tensor, quality: int) -> Tensor:
-    """(3, H, W) -> (3, H, W), written and read with halved chroma."""
+def through_pillow(clean: Tensor, quality: int, subsampling: int) -> Tensor:
+    """(3, H, W) -> (3, H, W), written and read; Pillow's subsampling 2 halves the colour both ways, 0 keeps it."""
     samples = (clean * 255).round().byte().permute(1, 2, 0).numpy()
     buffer = BytesIO()
-    Image.fromarray(samples).save(buffer, "JPEG", quality=quality, subsampling=2)
+    Image.fromarray(samples).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
     with Image.open(buffer) as image:
         return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1) / 255
 
@@ -28,22 +28,25 @@ def picture(grain: Callable) -> Tensor:
 
 
 @pytest.mark.parametrize("quality", [10, 35, 60, 90])
-def test_pixels_equal_libjpegs(picture: Tensor, quality: int, seeded: Callable) -> None:
-    spoiled = Jpeg().apply(picture, seeded(0), quality=float(quality))
+@pytest.mark.parametrize(("chroma", "subsampling"), [(1.0, 2), (0.0, 0)])
+def test_pixels_equal_libjpegs(
+    picture: Tensor, quality: int, chroma: float, subsampling: int, seeded: Callable
+) -> None:
+    spoiled = Jpeg().apply(picture, seeded(0), quality=float(quality), chroma=chroma)
     for ours, clean in zip(spoiled, picture, strict=True):
         # One step is left for a libjpeg that rounds otherwise.
-        assert (ours - through_pillow(clean, quality)).abs().max() <= 1.5 / 255
-        assert (ours - through_pillow(clean, quality - 2)).abs().max() > 3 / 255
+        assert (ours - through_pillow(clean, quality, subsampling)).abs().max() <= 1.5 / 255
+        assert (ours - through_pillow(clean, quality - 2, subsampling)).abs().max() > 3 / 255
 
 
 def test_nothing_is_drawn(picture: Tensor, seeded: Callable) -> None:
     rng = seeded(5)
-    Jpeg().apply(picture, rng, quality=50.0)
+    Jpeg().apply(picture, rng, quality=50.0, chroma=1.0)
     assert torch.equal(rng.get_state(), seeded(5).get_state())
 
 
 def test_the_result_is_on_8_bit_levels(picture: Tensor, seeded: Callable) -> None:
-    levels = Jpeg().apply(picture, seeded(0), quality=20.0) * 255
+    levels = Jpeg().apply(picture, seeded(0), quality=20.0, chroma=1.0) * 255
     torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
 
 

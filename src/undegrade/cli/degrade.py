@@ -14,6 +14,7 @@ from undegrade.errors import UndegradeError
 
 if TYPE_CHECKING:
     from undegrade.batch import Record
+    from undegrade.images import Picture
     from undegrade.inference.batch import Job
 
 
@@ -33,20 +34,22 @@ def degrade(
     seed: Annotated[
         int, typer.Option(min=0, max=2**62, help="Of everything random; the second picture takes SEED + 1, and so on.")
     ] = 0,
+    depth: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Depth map for haze, fog, dust: black near, white far. Else a random one."),
+    ] = None,
     keep: Annotated[bool, typer.Option("--record", help="Write what was done into the PNG or JPEG.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Spoil pictures as `undegrade degradations` lists it. Needs PyTorch."""
+    from undegrade.images import read_picture
     from undegrade.inference.batch import Failure, attempt, find_inputs, plan_jobs
-    from undegrade.inference.extras import needs_train
 
     if bool(specs) == bool(again):
         raise UndegradeError("degrade: expected either --as SPEC or --replay FILE")
-    with needs_train("undegrade degrade"):
-        from undegrade.degradations import find_step
-    for spec in specs or ():
-        find_step(spec)  # a mistake in one concerns every input, so nothing is begun
+    _check(specs or [])
     records = read_records(again) if again else None
+    scene = read_picture(depth) if depth else None
     report = Report(debug=context.obj, as_json=as_json)
     sources, failures = find_inputs(inputs)
     jobs = plan_jobs(inputs, sources, out)
@@ -54,7 +57,7 @@ def degrade(
         report.fail(failure)
     with progress(len(jobs)) as advance:
         for number, job in enumerate(jobs):
-            work = partial(_degrade_file, job, specs or [], seed + number, records, keep)
+            work = partial(_degrade_file, job, specs or [], seed + number, records, keep, scene)
             done = attempt(job.source, work)
             advance(number + 1)
             if isinstance(done, Failure):
@@ -62,6 +65,16 @@ def degrade(
                 continue
             report.add(*_describe(job, seed + number, *done))
     report.finish(("picture", "degraded by", "result"))
+
+
+def _check(specs: list[str]) -> None:
+    """A mistake in one concerns every input, so nothing is begun."""
+    from undegrade.inference.extras import needs_train
+
+    with needs_train("undegrade degrade"):
+        from undegrade.degradations import find_step
+    for spec in specs:
+        find_step(spec)
 
 
 def _describe(
@@ -76,7 +89,12 @@ def _describe(
 
 
 def _degrade_file(
-    job: Job, specs: list[str], seed: int, records: tuple[Record, ...] | None, keep: bool
+    job: Job,
+    specs: list[str],
+    seed: int,
+    records: tuple[Record, ...] | None,
+    keep: bool,
+    depth: Picture | None,
 ) -> tuple[tuple[Record, ...], tuple[str, ...]]:
     """What was applied, and notes on what the file could not keep."""
     from undegrade.api import degrade_picture, replay_picture
@@ -85,9 +103,9 @@ def _degrade_file(
 
     clean = read_picture(job.source)
     if records is None:
-        picture, applied = degrade_picture(clean, specs, seed=seed)
+        picture, applied = degrade_picture(clean, specs, seed=seed, depth=depth)
     else:
-        picture, applied = replay_picture(clean, records), records
+        picture, applied = replay_picture(clean, records, depth), records
     if keep:
         comments = (*picture.metadata.comments, ("Comment", to_text(applied)))
         picture = replace(picture, metadata=replace(picture.metadata, comments=comments))

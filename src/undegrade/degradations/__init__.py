@@ -162,21 +162,35 @@ def find_step(text: str) -> Step:
     return COMPOUNDS.get(text.strip().replace("-", "_")) or parse(text)
 
 
-def replay(clean: Tensor, records: Iterable[Record]) -> Tensor:
+def replay(clean: Tensor, records: Iterable[Record], depth: Tensor | None = None) -> Tensor:
     """Carry out what the records say, first thing first.
 
     Args:
         clean: (..., 3, H, W) in [0, 1]; left untouched, and returned itself where there are no records.
         records: drawn by `plan`, or read from a file.
+        depth: (..., 1, H, W), from 0 at the camera to 1 at the farthest point, for haze and whatever else depends on
+            distance; random maps are drawn unless it is given.
 
     Raises:
-        UndegradeError: a record names what the catalogue has not, or a severity out of range.
+        UndegradeError: a record names what the catalogue has not, or a severity out of range; or the depth map has
+            another size than the picture, or values outside 0 to 1.
     """
+    if depth is not None:
+        _check_depth(depth, clean)
     for record in records:
         degradation = _member(record)
         rng = torch.Generator().manual_seed(record.seed)
-        clean = degradation.degrade(clean, rng, record.severities)
+        clean = degradation.degrade(clean, rng, record.severities, depth)
     return clean
+
+
+def _check_depth(depth: Tensor, clean: Tensor) -> None:
+    (height, width), (rows, columns) = clean.shape[-2:], depth.shape[-2:]
+    if (rows, columns) != (height, width):
+        raise UndegradeError(f"depth: {columns} x {rows} pixels; expected those of the picture, {width} x {height}")
+    low, high = depth.min().item(), depth.max().item()
+    if not 0 <= low <= high <= 1:
+        raise UndegradeError(f"depth: values from {low:g} to {high:g}; expected 0 (the camera) to 1 (the farthest)")
 
 
 def _member(record: Record) -> Degradation:

@@ -54,6 +54,7 @@ class Degradation:
 
     label: ClassVar[str]
     family: ClassVar[str]  # one of FAMILIES
+    takes_depth: ClassVar[bool] = False  # `apply` takes a depth map too, as the keyword `depth`
     random: ClassVar[bool] = True  # False: the severities alone decide, another seed gives the same pixels
 
     def __post_init__(self) -> None:
@@ -102,14 +103,19 @@ class Degradation:
         return self.at({name: torch.rand((), generator=rng).item() for name in self.units()})
 
     def level_of(self, severities: dict[str, float]) -> float:
-        """The level of these severities, 0 to 1: the mean over the fields of where each lies in its range."""
+        """The level of these severities, 0 to 1: the mean over the fields of where each lies in its range.
+
+        0.5 where every range is a single number, 1 where there are no severities.
+        """
         places = []
         for name, unit in self.units().items():
             low, high = getattr(self, name)
             scale = math.log if unit.log else float
-            place = (scale(severities[name]) - scale(low)) / (scale(high) - scale(low)) if high > low else 0.5
+            if high == low:
+                continue
+            place = (scale(severities[name]) - scale(low)) / (scale(high) - scale(low))
             places.append(1 - place if unit.falling else place)
-        return sum(places) / len(places) if places else 1.0
+        return sum(places) / len(places) if places else 0.5 if self.units() else 1.0
 
     def plan(self, rng: torch.Generator, levels: Levels = WHOLE_RANGE) -> tuple[Record, ...]:
         """What will be done: severities from this part of each range, and a seed, drawn; nothing is applied yet."""
@@ -118,9 +124,16 @@ class Degradation:
         severities = part.sample(rng)
         return (Record(degradation=self.label, severities=severities, seed=draw_seed(rng)),)
 
-    def degrade(self, clean: Tensor, rng: torch.Generator, severities: dict[str, float]) -> Tensor:
-        """`apply` with the severities as a dict: (..., 3, H, W) in [0, 1] -> same shape and range, input untouched."""
+    def degrade(
+        self, clean: Tensor, rng: torch.Generator, severities: dict[str, float], depth: Tensor | None = None
+    ) -> Tensor:
+        """`apply` with the severities as a dict: (..., 3, H, W) in [0, 1] -> same shape and range, input untouched.
+
+        A depth map (..., 1, H, W), from 0 at the camera to 1 at the farthest point, takes the place of a random one.
+        """
         apply: Any = self.apply  # type: ignore[attr-defined]  # each subclass names its own severities
+        if depth is not None and self.takes_depth:
+            return apply(clean, rng, **severities, depth=depth)
         return apply(clean, rng, **severities)
 
     def middle(self) -> dict[str, float]:

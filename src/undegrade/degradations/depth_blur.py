@@ -10,12 +10,13 @@ from torch import Tensor
 
 from undegrade.degradations.base import Degradation, severity, uniform
 from undegrade.degradations.convolution import convolve
-from undegrade.degradations.depth import random_depth
+from undegrade.degradations.depth import scene_depth
 from undegrade.degradations.light import to_display, to_linear
 
 # Of the blurred copies between which each pixel is blended, over the largest radius: closer where blur is small,
 # because there a pixel more is seen best.
 RADII = (0.0, 0.09, 0.25, 0.46, 0.72, 1.0)
+NEAREST = 0.05  # distance below which a map that is given is not believed; the farthest point is at 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +29,13 @@ class DepthBlur(Degradation):
 
     label = "depth_blur"
     family = "blur"
+    takes_depth = True
     radius: tuple[float, float] = severity(1, 8, "largest radius of the circle of confusion, pixels", limits=(0, 50))
 
-    def apply(self, clean: Tensor, rng: torch.Generator, *, radius: float) -> Tensor:
-        """(..., 3, H, W) in [0, 1] -> same shape and range."""
-        depth = random_depth((*clean.shape[:-3], 1, *clean.shape[-2:]), rng)
-        confusion = (1 / depth - 1 / uniform(rng, 0.2, 1)).abs()
+    def apply(self, clean: Tensor, rng: torch.Generator, *, radius: float, depth: Tensor | None = None) -> Tensor:
+        """(..., 3, H, W) in [0, 1] -> same shape and range; a depth map is (..., 1, H, W) in [0, 1]."""
+        distance = scene_depth(clean, rng, depth).clamp_min(NEAREST)
+        confusion = (1 / distance - 1 / uniform(rng, 0.2, 1)).abs()
         share = confusion / confusion.amax((-2, -1), keepdim=True).clamp_min(1e-6)
         return to_display(blur_by(to_linear(clean), share, radius).clamp(0, 1)).clamp(0, 1)
 

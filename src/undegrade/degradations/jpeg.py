@@ -13,14 +13,21 @@ from undegrade.images import jpeg_roundtrip
 
 @dataclass(frozen=True, kw_only=True)
 class Jpeg(Degradation):
-    """Baseline JPEG with halved chroma (4:2:0), written and read by libjpeg: y = decode(encode(x, quality))."""
+    """Baseline JPEG, written and read by libjpeg: y = decode(encode(x, quality, chroma)).
+
+    Colour is halved both ways (4:2:0) unless asked for otherwise, as phones and most web sites do.
+    """
 
     label = "jpeg"
     family = "compression"
     random = False
     quality: tuple[float, float] = severity(10, 90, "libjpeg quality", limits=(1, 100), whole=True, falling=True)
+    chroma: tuple[float, float] = severity(
+        1, 1, "1 halves the colour both ways (4:2:0), 0 keeps it (4:4:4)", limits=(0, 1), whole=True
+    )
 
-    def apply(self, clean: Tensor, rng: torch.Generator, *, quality: float) -> Tensor:
+    def apply(self, clean: Tensor, rng: torch.Generator, *, quality: float, chroma: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range. Draws nothing from `rng`."""
         flat = clean.reshape(-1, *clean.shape[-3:]).numpy()
-        return torch.stack([torch.from_numpy(jpeg_roundtrip(p, int(quality))) for p in flat]).reshape(clean.shape)
+        spoiled = [torch.from_numpy(jpeg_roundtrip(p, int(quality), subsample=chroma == 1)) for p in flat]
+        return torch.stack(spoiled).reshape(clean.shape)

@@ -23,7 +23,7 @@ from undegrade.metrics import psnr
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SIDE = 320  # of the shown crop, pixels
 SEED = 7
-QUALITY = 92  # of the shown JPEG pictures
+QUALITY = 85  # of the shown JPEG pictures
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 110rem; padding: 0 1rem;
