@@ -42,7 +42,7 @@ SHARED = {
         "sweep",
         "veil",
     },
-    "networks": {"base", "blocks"},
+    "networks": {"base", "blocks", "transformer"},
 }
 # Members of these rooms import nothing else at all but the standard library and this.
 ALONE_WITH = {"networks": {"torch"}}

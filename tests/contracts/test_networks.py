@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 import torch
 
-from undegrade.networks import NETWORKS, DegradationClassifier, NAFNet, RestorationNetwork, SwinIR, UniversalRestorer
+from undegrade.networks import (
+    NETWORKS,
+    DegradationClassifier,
+    NAFNet,
+    PromptIR,
+    RestorationNetwork,
+    Restormer,
+    SwinIR,
+    UniversalRestorer,
+)
 from undegrade.networks.checkpoint import load_checkpoint, save_checkpoint
 
 # A new network adds one small configuration here, or several where they take other paths, and its impossible values.
@@ -17,6 +26,16 @@ SMALL: dict[str, tuple[Any, ...]] = {
         NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1)),
         NAFNet.Config(width=8, encoder=(1, 2, 1), middle=2, decoder=(1, 1, 2), unshuffle=2, detail_gain=8.0),
         NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1), local_size=8, norm_eps=1e-5),
+    ),
+    "restormer": (
+        Restormer.Config(width=8, blocks=(1, 1, 1, 2), refinement=1, heads=(1, 2, 2, 4)),
+        Restormer.Config(width=8, blocks=(1, 0, 1, 1), refinement=0, norm="bias_free", norm_eps=1e-6, bias=True),
+        Restormer.Config(width=8, blocks=(1, 1, 1, 1), refinement=1, attention="relu"),
+    ),
+    "promptir": (
+        PromptIR.Config(
+            width=8, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 2, 2, 4), prompt_channels=(4, 8, 8), prompts=3
+        ),
     ),
     "swinir": (
         SwinIR.Config(width=12, depths=(2, 2, 2), heads=(2, 3, 2), window=4),
@@ -41,6 +60,8 @@ IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
         ("decoder", (1, 1, 1, 1, 1)),
         ("local_size", 15),
     ),
+    "restormer": (("width", 0), ("refinement", -1), ("norm_eps", -1.0)),
+    "promptir": (("width", 0), ("prompts", 0), ("norm_eps", -1.0)),
     "swinir": (
         ("width", 0),
         ("width", 100),

@@ -3,9 +3,25 @@
 from undegrade.networks.base import RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.nafnet import NAFNet
+from undegrade.networks.promptir import PromptIR
+from undegrade.networks.restormer import Restormer
 from undegrade.networks.swinir import SwinIR
 from undegrade.networks.universal import UniversalRestorer
 
-NETWORKS: dict[str, type[RestorationNetwork]] = {"nafnet": NAFNet, "swinir": SwinIR}
+NETWORKS: dict[str, type[RestorationNetwork]] = {
+    "nafnet": NAFNet,
+    "restormer": Restormer,
+    "swinir": SwinIR,
+    "promptir": PromptIR,
+}
 
-__all__ = ["NETWORKS", "DegradationClassifier", "NAFNet", "RestorationNetwork", "SwinIR", "UniversalRestorer"]
+__all__ = [
+    "NETWORKS",
+    "DegradationClassifier",
+    "NAFNet",
+    "PromptIR",
+    "RestorationNetwork",
+    "Restormer",
+    "SwinIR",
+    "UniversalRestorer",
+]

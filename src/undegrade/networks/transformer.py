@@ -1,0 +1,145 @@
+"""The transformer block of Restormer, which attends over channels, and the layers between its levels.
+
+Paper: "Restormer: Efficient Transformer for High-Resolution Image Restoration", CVPR 2022. Written from a description
+in prose; the state-dict names are the published ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from undegrade.networks.blocks import hide
+
+NORMS = ("with_bias", "bias_free")
+ATTENTIONS = ("softmax", "relu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockStyle:
+    """What all blocks of a network have in common."""
+
+    expansion: float  # width of the feed-forward network, as a multiple of the channels
+    bias: bool  # of the convolutions
+    norm: str  # one of NORMS
+    norm_eps: float
+    attention: str  # one of ATTENTIONS
+
+
+class PixelNorm(nn.Module):
+    """Over the channels of each pixel: (x - mean) / sqrt(var + eps) * w + b, or "bias_free": x / sqrt(var + eps) * w.
+
+    The variance is about the mean in both, and biased.
+    """
+
+    def __init__(self, channels: int, style: BlockStyle) -> None:
+        super().__init__()
+        self.body = nn.ParameterDict({"weight": nn.Parameter(torch.ones(channels))})
+        if style.norm == "with_bias":
+            self.body["bias"] = nn.Parameter(torch.zeros(channels))
+        self.eps = style.norm_eps
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape; hidden pixels become zeros."""
+        weight = self.body["weight"]
+        last = x.permute(0, 2, 3, 1)
+        if "bias" in self.body:
+            normed = F.layer_norm(last, weight.shape, weight, self.body["bias"], self.eps)
+        else:
+            variance = last.float().var(-1, correction=0, keepdim=True)
+            normed = last * (variance + self.eps).rsqrt().to(x.dtype) * weight
+        return hide(normed.permute(0, 3, 1, 2), visible)
+
+
+class ChannelAttention(nn.Module):
+    """Multi-head transposed attention (MDTA): A = act(q k^T * temperature), c / h x c / h; y = project(A v).
+
+    Queries and keys are depthwise-convolved projections, of unit length over all pixels.
+    """
+
+    def __init__(self, channels: int, heads: int, style: BlockStyle) -> None:
+        super().__init__()
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=style.bias)
+        self.qkv_dwconv = nn.Conv2d(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=style.bias)
+        self.project_out = nn.Conv2d(channels, channels, 1, bias=style.bias)
+        self.softmax = style.attention == "softmax"
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape; hidden pixels neither ask nor answer."""
+        qkv = hide(self.qkv_dwconv(self.qkv(x)), visible)
+        query, key, value = (part.flatten(2).unflatten(1, (len(self.temperature), -1)) for part in qkv.chunk(3, 1))
+        scores = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(-2, -1) * self.temperature
+        weights = scores.softmax(-1) if self.softmax else scores.relu()
+        mixed = (weights.to(value.dtype) @ value).flatten(1, 2).unflatten(2, x.shape[-2:])
+        return self.project_out(mixed)
+
+
+class GatedFeedForward(nn.Module):
+    """GDFN: y = project(gelu(a) * b), a and b the halves of a depthwise-convolved projection."""
+
+    def __init__(self, channels: int, style: BlockStyle) -> None:
+        super().__init__()
+        hidden = int(channels * style.expansion)
+        self.project_in = nn.Conv2d(channels, 2 * hidden, 1, bias=style.bias)
+        self.dwconv = nn.Conv2d(2 * hidden, 2 * hidden, 3, padding=1, groups=2 * hidden, bias=style.bias)
+        self.project_out = nn.Conv2d(hidden, channels, 1, bias=style.bias)
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape; zero where hidden."""
+        gate, value = self.dwconv(self.project_in(x)).chunk(2, 1)
+        return hide(self.project_out(F.gelu(gate) * value), visible)
+
+
+class TransformerBlock(nn.Module):
+    """y = x + attention(norm1(x)); z = y + feed_forward(norm2(y))."""
+
+    def __init__(self, channels: int, heads: int, style: BlockStyle) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = PixelNorm(channels, style), PixelNorm(channels, style)
+        self.attn = ChannelAttention(channels, heads, style)
+        self.ffn = GatedFeedForward(channels, style)
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape."""
+        x = x + self.attn(self.norm1(x, visible), visible)
+        return x + self.ffn(self.norm2(x, visible), visible)
+
+
+class Resize(nn.Module):
+    """A 3x3 convolution, then pixels folded into channels or back: `inputs` -> 2 * `inputs` at half size, or reverse.
+
+    Args:
+        inputs: channels.
+        outputs: channels, after folding.
+        down: to half the size; otherwise to twice.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, down: bool) -> None:
+        super().__init__()
+        channels = outputs // 4 if down else outputs * 4
+        self.body = nn.Sequential(nn.Conv2d(inputs, channels, 3, padding=1, bias=False))
+        self.down = down
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, H / 2, W / 2), or (B, outputs, 2 H, 2 W)."""
+        x = hide(self.body(x), visible)
+        return F.pixel_unshuffle(x, 2) if self.down else F.pixel_shuffle(x, 2)
+
+
+def check_style(config: object, channels: tuple[int, ...], heads: tuple[int, ...]) -> None:
+    """Refuse an unknown norm or attention, and heads that do not share their channels out evenly.
+
+    Raises:
+        ValueError: names the field, its value and what was expected.
+    """
+    name = type(config).__qualname__
+    for field, known in (("norm", NORMS), ("attention", ATTENTIONS)):
+        if getattr(config, field) not in known:
+            raise ValueError(f"{name}.{field} is {getattr(config, field)!r}; it must be {' or '.join(known)}")
+    for width, number in zip(channels, heads, strict=True):
+        if width % number:
+            raise ValueError(f"{name}.heads is {heads}; it must divide the channels of the levels, {channels}")

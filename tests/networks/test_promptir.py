@@ -1,0 +1,101 @@
+"""PromptIR against the published network and the masked twin."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from undegrade.networks import DegradationClassifier, PromptIR, UniversalRestorer
+
+TOLERANCE = 1e-4  # ours is below 3e-6
+UNUSED = re.compile(r"chnl_reduce\d\.|reduce_noise_channel_\d\.")
+
+Weights = Callable[[str], dict[str, Tensor]]
+
+
+def small(**changes: Any) -> PromptIR:
+    return PromptIR(PromptIR.Config(blocks=(1, 1, 1, 1), refinement=1, **changes)).eval()
+
+
+def our_name(published: str) -> str:
+    """MaskDCPT's stages have `blocks`, and its norms and resizing convolutions have no `body`."""
+    name = re.sub(r"^(encoder_\w+|decoder_\w+|latent|refinement)\.blocks\.(\d+\.\w)", r"\1.\2", published)
+    name = re.sub(r"^((?:up|down)\d_\d)\.conv\.", r"\1.body.0.", name)
+    return re.sub(r"(norm\d)\.(weight|bias)$", r"\1.body.\2", name)
+
+
+def loaded(name: str, drawn_weights: Weights) -> PromptIR:
+    network = small()
+    weights = drawn_weights(name).items()
+    network.load_state_dict({our_name(k): v.squeeze(0) if k.endswith("prompt_param") else v for k, v in weights})
+    return network
+
+
+def our_shapes(published: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    return {our_name(k): v[1:] if k.endswith("prompt_param") else v for k, v in published.items()}
+
+
+def test_names_and_shapes_are_the_published_ones_without_those_that_nothing_uses(published_shapes: Callable) -> None:
+    with torch.device("meta"):
+        ours = {key: tuple(value.shape) for key, value in small().state_dict().items()}
+    assert ours == our_shapes(published_shapes("promptir"))
+    original = published_shapes("promptir_original")
+    assert ours == our_shapes({key: shape for key, shape in original.items() if not UNUSED.match(key)})
+    assert len(original) == len(ours) + 6
+    assert ours == our_shapes(published_shapes("mask_promptir"))
+
+
+@torch.no_grad()
+def test_output_is_the_published_one(
+    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    assert deviation(loaded("promptir", drawn_weights)(picture(32, 40)), golden("promptir")["output"]) < TOLERANCE
+
+
+@torch.no_grad()
+def test_the_masked_forward_is_the_published_one(
+    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    published = golden("mask_promptir")
+    network, image = loaded("mask_promptir", drawn_weights), picture(32, 48)
+    visible = torch.from_numpy(published["visible"]).bool()
+    features = network.features(image, visible)
+    for level, (feature, step) in enumerate(zip(features[:3], (2, 4, 8), strict=True)):
+        assert deviation(feature[:, ::2, ::step, ::step], published[f"feature{level}"]) < TOLERANCE
+    refined = network.refinement(features[-1], visible)
+    assert deviation(refined[:, ::2, ::4, ::4], published["refinement"]) < TOLERANCE
+
+
+def test_the_papers_network_has_its_number_of_parameters() -> None:
+    with torch.device("meta"):
+        network = PromptIR(PromptIR.Config())
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(35.377e6, abs=500)
+    assert network.feature_channels[: network.num_tapped] == (192, 192, 96)
+
+
+@torch.no_grad()
+def test_the_degradation_is_named_from_what_follows_the_prompts() -> None:
+    config = PromptIR.Config(width=8, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 1, 1, 1), prompt_channels=(4, 8, 8))
+    model = UniversalRestorer(PromptIR(config), DegradationClassifier.Config(num_blocks=0), ("clean", "noise")).eval()
+    image = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    features = model.network.features(image)
+    logits = model.name(features)
+    assert logits.shape == (2, 2)
+    assert torch.equal(model.name((*features[:3], features[3] + 1)), logits)  # the finest one is not asked
+    assert not torch.equal(model.name((*features[:2], features[2] + 1, features[3])), logits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt_channels": (64, 128)}, r"prompt_channels is \(64, 128\); it must have 3"),
+        ({"prompt_channels": (63, 128, 320)}, r"heads is \(4, 4, 4\); it must divide"),
+        ({"prompts": 0}, r"prompts is 0; it must"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small(**changes)

@@ -1,0 +1,129 @@
+"""Restormer against the published network, its copies, and the masked twin."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from undegrade.networks import Restormer
+
+TOLERANCE = 1e-4  # ours is below 2e-6
+
+Weights = Callable[[str], dict[str, Tensor]]
+
+# What each published copy is, in fields.
+COPIES: dict[str, dict[str, Any]] = {
+    "restormer": {"norm": "bias_free"},
+    "restormer_dcpt": {"norm": "bias_free", "norm_eps": 1e-6, "attention": "relu"},
+    "restormer_dualpixel": {"dual_pixel": True},
+    "restormer_maskdcpt": {},
+}
+
+
+def small(**changes: Any) -> Restormer:
+    return Restormer(Restormer.Config(**{"width": 16, "blocks": (1, 1, 1, 2), "refinement": 1, **changes})).eval()
+
+
+def our_name(published: str) -> str:
+    """DCPT's stages have a `body`; MaskDCPT's have `blocks`, and its norms and resizing convolutions have none."""
+    name = re.sub(r"^(encoder_\w+|decoder_\w+|latent|refinement)\.(?:body|blocks)\.(\d+\.\w)", r"\1.\2", published)
+    name = re.sub(r"^((?:up|down)\d_\d)\.conv\.", r"\1.body.0.", name)
+    return re.sub(r"(norm\d)\.(weight|bias)$", r"\1.body.\2", name)
+
+
+def loaded(name: str, drawn_weights: Weights, **changes: Any) -> Restormer:
+    network = small(**{**COPIES[name], **changes})
+    network.load_state_dict({our_name(key): value for key, value in drawn_weights(name).items()})
+    return network
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_names_and_shapes_are_the_published_ones(name: str, published_shapes: Callable) -> None:
+    ours = {key: tuple(value.shape) for key, value in small(**COPIES[name]).state_dict().items()}
+    published = published_shapes(name)
+    assert ours == {our_name(key): shape for key, shape in published.items()}
+    if name in ("restormer", "restormer_dualpixel"):
+        assert ours == published
+
+
+@pytest.mark.parametrize("name", COPIES)
+@torch.no_grad()
+def test_output_is_the_published_one(
+    name: str, golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    image = picture(32, 40, channels=6 if "dual" in name else 3)
+    assert deviation(loaded(name, drawn_weights)(image), golden(name)["output"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["restormer", "restormer_dualpixel"])
+@torch.no_grad()
+def test_features_are_the_published_decoder_levels(
+    name: str, golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    published = golden(name)
+    features = loaded(name, drawn_weights).features(picture(32, 40, channels=6 if "dual" in name else 3))
+    for level, (feature, step) in enumerate(zip(features, (2, 4, 8), strict=True)):
+        assert deviation(feature[:, ::2, ::step, ::step], published[f"feature{level}"]) < TOLERANCE
+
+
+@torch.no_grad()
+def test_the_masked_forward_is_the_published_one(
+    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    published = golden("mask_restormer")
+    network, image = loaded("restormer_maskdcpt", drawn_weights), picture(32, 48)
+    visible = torch.from_numpy(published["visible"]).bool()
+    features = network.features(image, visible)
+    for level, (feature, step) in enumerate(zip(features, (2, 4, 8), strict=True)):
+        assert deviation(feature[:, ::2, ::step, ::step], published[f"feature{level}"]) < TOLERANCE
+    assert deviation(network.draw(image, features, visible), published["drawn"]) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("restormer_dcpt", {"attention": "softmax"}),
+        ("restormer_dcpt", {"norm_eps": 1e-3}),
+        ("restormer", {"attention": "relu"}),
+        ("restormer", {"expansion": 2.66, "norm_eps": 1e-2}),
+    ],
+)
+@torch.no_grad()
+def test_the_tolerance_would_notice_another_setting(
+    name: str, changes: dict[str, Any], golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    network = loaded(name, drawn_weights, **changes)
+    assert deviation(network(picture(32, 40)), golden(name)["output"]) > 2 * TOLERANCE
+
+
+def test_the_papers_network_has_its_number_of_parameters() -> None:
+    with torch.device("meta"):
+        network = Restormer(Restormer.Config(norm="bias_free"))
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(26.112e6, abs=500)
+    assert network.feature_channels == (192, 96, 96)
+
+
+@torch.no_grad()
+def test_bf16_stays_near_float32(drawn_weights: Weights, picture: Callable) -> None:
+    network, image = loaded("restormer", drawn_weights), picture(48, 64)
+    exact = network(image)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = network(image).float()
+    assert (rough - exact).square().mean().sqrt() < 0.03 * exact.std()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"heads": (3, 2, 4, 8)}, r"heads is \(3, 2, 4, 8\); it must divide"),
+        ({"blocks": (1, 1)}, r"blocks is \(1, 1\); it must have 4"),
+        ({"norm": "batch"}, r"norm is 'batch'; it must be with_bias or bias_free"),
+        ({"attention": "linear"}, r"attention is 'linear'; it must be"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small(**changes)
