@@ -106,7 +106,7 @@ def test_pairs_are_given_as_they_lie_on_disk(tree: Tree) -> None:
     pairs = PairFolder(open_set(root), "haze")
     assert pairs.names == ["hazy/1_1.png", "hazy/1_2.jpg", "hazy/2_1.png"]
     for index, number in enumerate((1, 1, 2)):
-        degraded, clean = pairs.load(index)
+        degraded, clean = pairs.load_pair(index)
         np.testing.assert_array_equal(degraded, read_8bit(root / pairs.names[index]))
         np.testing.assert_array_equal(clean, read_8bit(root / "clear" / f"{number}.png"))
 

@@ -100,6 +100,11 @@ class CleanFolder:
         """The picture (3, H, W), RGB, 0 to 255; not to be written to."""
         return self._set.load(self._chosen[index])[1]
 
+    def load_pair(self, index: int) -> tuple[Pixels, Pixels]:
+        """The picture twice: as a pair with which nothing is wrong."""
+        pixels = self.load(index)
+        return pixels, pixels
+
 
 class PairFolder:
     """The pairs of one label.
@@ -131,7 +136,7 @@ class PairFolder:
         """The number of pairs."""
         return len(self._chosen)
 
-    def load(self, index: int) -> tuple[Pixels, Pixels]:
+    def load_pair(self, index: int) -> tuple[Pixels, Pixels]:
         """The degraded and the clean picture, (3, H, W) each, RGB, 0 to 255; not to be written to."""
         return self._set.load(self._chosen[index])
 
