@@ -81,3 +81,13 @@ def test_what_cannot_be_checked_is_code_2(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("made", "what"), [("pack", "a pack"), ("shard", "a folder of shards")])
+def test_what_was_made_is_not_made_again(
+    made: str, what: str, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", made, str(pairs), "-o", str(tmp_path / "made")]) == 0
+    for verb in (["check"], ["pack", "-o", str(tmp_path / "x")], ["shard", "-o", str(tmp_path / "x")]):
+        assert main(["data", verb[0], str(tmp_path / "made"), *verb[1:]]) == 2
+        assert f"made: {what}; expected picture files" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from undegrade.cli import main
 from undegrade.data import shards as shards_file
 from undegrade.data.folder import CleanFolder, PairFolder, open_set
 from undegrade.data.pairs import find_whole
-from undegrade.data.shards import Shards, write_shards
+from undegrade.data.shards import Shards, is_sharded, write_shards
 from undegrade.errors import UndegradeError
 
 Tree = Callable[..., Path]
@@ -141,6 +141,16 @@ def test_shards_of_others_are_read(hazy: Path, tmp_path: Path) -> None:
     files = open_set(hazy)
     for ours, theirs in zip(shards.load(1), files.load(0), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_the_archive_that_a_set_came_in_does_not_make_it_shards(hazy: Path, sharded: Path) -> None:
+    (hazy / "download.tar").write_bytes((sharded / "000000.tar").read_bytes())
+    assert not is_sharded(hazy)
+    assert len(open_set(hazy).pairs) == 5
+    assert is_sharded(sharded)
+    (sharded / "shards.json").unlink()
+    assert is_sharded(sharded)
+    assert not is_sharded(hazy / "absent")
 
 
 def test_a_sample_without_clean_picture_is_named(tmp_path: Path) -> None:

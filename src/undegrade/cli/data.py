@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from undegrade.cli.output import progress, show
+from undegrade.errors import UndegradeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ def check(
     """Decode every picture and say what is wrong: lone, unequal, damaged, doubled ones. Exit code 1 if anything is."""
     from undegrade.data.check import check as check_set
 
+    _refuse_made(folder)
     with ExitStack() as stack:
         checked = check_set(folder, layout, _bar(stack))
     if as_json:
@@ -60,6 +62,7 @@ def pack(
     from undegrade.data.pack import write_pack
     from undegrade.data.pairs import find_whole
 
+    _refuse_made(folder)
     found = find_whole(folder, layout)
     with progress(len({name for pair in found.pairs for name in (pair.degraded, pair.clean)})) as advance:
         write_pack(found, out, advance)
@@ -77,10 +80,21 @@ def shard(
     from undegrade.data.pairs import find_whole
     from undegrade.data.shards import write_shards
 
+    _refuse_made(folder)
     found = find_whole(folder, layout)
     with progress(len(found.pairs)) as advance:
         write_shards(found, out, size_mb=size_mb, advance=advance)
     typer.echo(out)
+
+
+def _refuse_made(folder: Path) -> None:
+    """Refuse what these commands write themselves."""
+    from undegrade.data.pack import is_pack
+    from undegrade.data.shards import is_sharded
+
+    if is_pack(folder) or is_sharded(folder):
+        what = "a pack" if is_pack(folder) else "a folder of shards"
+        raise UndegradeError(f"{folder}: {what}; expected picture files, name the folder that it was made from")
 
 
 def _bar(stack: ExitStack) -> Callable[[float, int], None]:

@@ -102,8 +102,10 @@ class Sample:
 
 
 def is_sharded(folder: Path) -> bool:
-    """Whether the folder holds shards."""
-    return any(folder.glob("*.tar"))
+    """Whether the folder holds shards; a tar file beside pictures or folders is only where these came from."""
+    if (folder / INDEX).is_file() or not any(folder.glob("*.tar")):
+        return (folder / INDEX).is_file()
+    return not any(path.suffix.lower() in SUFFIXES or path.is_dir() for path in folder.iterdir())
 
 
 class Shards:
