@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from undegrade.data.layouts import LAYOUTS, Layout, is_beside
+from undegrade.data.layouts import LAYOUTS, is_beside
 from undegrade.errors import UndegradeError
 from undegrade.images import SUFFIXES
 
@@ -127,20 +127,27 @@ def _stem(name: str) -> str:
     return name[: name.rindex(".")]
 
 
+def _folder_names(names: Iterable[str]) -> set[str]:
+    return {part.casefold() for folder in {name.rpartition("/")[0] for name in names} for part in folder.split("/")}
+
+
 def _sort(root: Path, names: list[str], layout: str) -> Found:
     """Which pictures are degraded, which clean, and which belong together."""
     rules = LAYOUTS[layout].rules
     if not rules:
         pairs = tuple(Pair(degraded=name, clean=name) for name in names)
         return Found(root=root, layout=layout, pairs=pairs, unpaired={}, unused=(), others=())
+    folders = _folder_names(names)
+    rules = tuple(rule for rule in rules if folders.issuperset(rule.folders)) or rules
+    stems = {name: _stem(name) for name in names}
     by_stem: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        by_stem[_stem(name).casefold()].append(name)
+    for name, stem in stems.items():
+        by_stem[stem.casefold()].append(name)
     found: list[Pair] = []
     unpaired: dict[str, str] = {}
     rest = []
-    for name in names:
-        fits = [fit for rule in rules if (fit := rule.clean_name(_stem(name)))]
+    for name, stem in stems.items():
+        fits = [fit for rule in rules if (fit := rule.clean_name(stem))]
         hits = [(hit, label) for clean, label in fits if (hit := by_stem.get(clean.casefold()))]
         if not fits:
             rest.append(name)
@@ -152,27 +159,23 @@ def _sort(root: Path, names: list[str], layout: str) -> Found:
         else:
             found.append(Pair(degraded=name, clean=hits[0][0][0], label=hits[0][1]))
     used = {pair.clean for pair in found}
-    unused = [name for name in rest if name not in used and any(rule.is_clean(_stem(name)) for rule in rules)]
-    known = used.union(unused)
-    others = tuple(name for name in rest if name not in known and not is_beside(LAYOUTS[layout], _stem(name)))
+    rest = [name for name in rest if name not in used]
+    unused = [name for name in rest if any(rule.is_clean(stems[name]) for rule in rules)]
+    known = set(unused)
+    others = tuple(name for name in rest if name not in known and not is_beside(LAYOUTS[layout], stems[name]))
     return Found(root=root, layout=layout, pairs=tuple(found), unpaired=unpaired, unused=tuple(unused), others=others)
 
 
 def _detect(root: Path, names: list[str]) -> Found:
     """The layout with the most pairs; or one whose degraded half alone is there; or clean pictures."""
-    folders = {part.casefold() for name in names for part in PurePosixPath(name).parts[:-1]}
+    folders = _folder_names(names)
     best: Found | None = None
     for layout, facts in LAYOUTS.items():
-        if facts.rules and _may_fit(facts, folders):
+        if any(folders.issuperset(rule.folders) for rule in facts.rules):  # else it need not be tried
             found = _sort(root, names, layout)
             if len(found.pairs) > (len(best.pairs) if best else 0):
                 best = found
     return best or _half(root, names) or _sort(root, names, "clean")
-
-
-def _may_fit(layout: Layout, folders: set[str]) -> bool:
-    """A quick look: all folders that a rule names are there."""
-    return any(folders.issuperset(rule.folders) for rule in layout.rules)
 
 
 def _half(root: Path, names: list[str]) -> Found | None:
