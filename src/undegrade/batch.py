@@ -29,6 +29,7 @@ class Batch:
     clean: Tensor  # (B, 3, H, W), RGB in [0, 1]
     label: Tensor  # (B,), int64, index into the labels of the mixture
     records: tuple[tuple[Record, ...], ...] = ()  # of each picture, first thing first; empty where it is not known
+    numbers: tuple[int, ...] = ()  # of the pictures in the training data, from which chance is drawn for each
     present: Tensor | None = None  # (B, P), 1 where a single degradation is in a picture, else 0; `MixtureConfig.parts`
 
     def to(self, device: str) -> Batch:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from undegrade.networks import NETWORKS, DegradationClassifier, NAFNet, RestorationNetwork, UniversalRestorer
+from undegrade.networks import NETWORKS, DegradationClassifier, NAFNet, RestorationNetwork, SwinIR, UniversalRestorer
 from undegrade.networks.checkpoint import load_checkpoint, save_checkpoint
 
 # A new network adds one small configuration here, or several where they take other paths, and its impossible values.
@@ -18,6 +18,20 @@ SMALL: dict[str, tuple[Any, ...]] = {
         NAFNet.Config(width=8, encoder=(1, 2, 1), middle=2, decoder=(1, 1, 2), unshuffle=2, detail_gain=8.0),
         NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1), local_size=8, norm_eps=1e-5),
     ),
+    "swinir": (
+        SwinIR.Config(width=12, depths=(2, 2, 2), heads=(2, 3, 2), window=4),
+        SwinIR.Config(width=12, depths=(2, 2), heads=(2, 2), window=4, relative_positions=True),
+        SwinIR.Config(
+            width=12,
+            depths=(1, 2),
+            heads=(3, 2),
+            window=5,
+            relative_positions=True,
+            residual="3conv",
+            image_range=255.0,
+            mlp_ratio=1.5,
+        ),
+    ),
 }
 IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
     "nafnet": (
@@ -26,6 +40,17 @@ IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
         ("decoder", (1, 1, 1)),
         ("decoder", (1, 1, 1, 1, 1)),
         ("local_size", 15),
+    ),
+    "swinir": (
+        ("width", 0),
+        ("width", 100),
+        ("heads", (6, 6)),
+        ("window", 1),
+        ("mlp_ratio", 0),
+        ("residual", "2conv"),
+        ("head", "bicubic"),
+        ("scale", 2),
+        ("image_range", 0),
     ),
 }
 

@@ -1,6 +1,6 @@
 """What every objective of the catalogue promises, on a tiny model and one small batch."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
@@ -9,7 +9,15 @@ import torch
 from undegrade.batch import Batch
 from undegrade.degradations import DEGRADATIONS
 from undegrade.networks import DegradationClassifier, NAFNet, UniversalRestorer
-from undegrade.objectives import OBJECTIVES, DegradationClassification, Restoration
+from undegrade.objectives import (
+    OBJECTIVES,
+    DegradationClassification,
+    GuidedTransfer,
+    MaskedDegradationClassification,
+    MaskedImageModelling,
+    Probe,
+    Restoration,
+)
 
 LABELS = ("clean", "noise", "low_light")
 # A new objective adds its variants here, each with whether the model is steered, and with the fall of the loss in 30
@@ -17,7 +25,24 @@ LABELS = ("clean", "noise", "low_light")
 VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
     "degradation_classification": (
         (DegradationClassification.Config(), False, 0.7),
-        (DegradationClassification.Config(identity_weight=0.0, focal_gamma=0.0), True, 0.6),
+        (DegradationClassification.Config(drawn="nothing", focal_gamma=0.0), True, 0.6),
+        (DegradationClassification.Config(drawn="degraded"), False, 0.7),
+    ),
+    "masked_degradation_classification": (
+        (MaskedDegradationClassification.Config(patch=8), False, 0.4),
+        (MaskedDegradationClassification.Config(ratio=0.25, drawing_weight=0.0), False, 0.3),
+    ),
+    "masked_image_modelling": (
+        (MaskedImageModelling.Config(patch=8), False, 0.1),
+        (MaskedImageModelling.Config(picture="degraded"), True, 0.1),
+    ),
+    "guided_transfer": (
+        (GuidedTransfer.Config(), False, 0.3),
+        (GuidedTransfer.Config(target="noise", focal_gamma=2.0), True, 0.1),
+    ),
+    "probe": (
+        (Probe.Config(), False, 0.5),
+        (Probe.Config(focal_gamma=2.0), True, 0.3),
     ),
     "restoration": (
         (Restoration.Config(), False, 0.2),
@@ -77,9 +102,11 @@ def test_the_gradient_is_finite_and_reaches_the_first_layer(
     objective(batch)["loss"].backward()
     gradients = [p.grad for p in objective.parameters() if p.grad is not None]
     assert all(g.isfinite().all() for g in gradients)
-    first = objective.model.network.intro.weight.grad
-    assert first is not None
-    assert first.abs().max() > 0
+    # Of a probe, the first layer that learns is the classifier's.
+    model = objective.model
+    weight = model.classifier.mixing_weights if name == "probe" else model.network.intro.weight
+    assert weight.grad is not None
+    assert weight.grad.abs().max() > 0
 
 
 @every_objective
@@ -118,12 +145,27 @@ def test_under_bf16_the_loss_is_float32_and_near(
 def test_the_configuration_is_frozen_and_keyword_only(name: str) -> None:
     kind: Any = OBJECTIVES[name].Config  # type: ignore[attr-defined]
     with pytest.raises(FrozenInstanceError):
-        kind().focal_gamma = 1.0
+        setattr(kind(), fields(kind)[0].name, 1.0)
     with pytest.raises(TypeError, match="positional"):
         kind(1.0)
 
 
-@pytest.mark.parametrize(("field", "value"), [("loss", "l3"), ("naming_weight", -0.5), ("psnr_floor", 0.0)])
-def test_impossible_values_are_refused_by_field_and_value(field: str, value: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        (Restoration, "loss", "l3"),
+        (Restoration, "naming_weight", -0.5),
+        (Restoration, "psnr_floor", 0.0),
+        (DegradationClassification, "drawn", "noisy"),
+        (DegradationClassification, "drawing_weight", -1.0),
+        (MaskedDegradationClassification, "patch", 0),
+        (MaskedDegradationClassification, "ratio", 1.0),
+        (MaskedImageModelling, "ratio", 0.0),
+        (MaskedImageModelling, "picture", "noisy"),
+        (GuidedTransfer, "guidance_weight", -0.1),
+        (Probe, "focal_gamma", -1.0),
+    ],
+)
+def test_impossible_values_are_refused_by_field_and_value(kind: Any, field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=rf"{field} is '?{value}'?"):
-        Restoration.Config(**{field: value})
+        kind.Config(**{field: value})

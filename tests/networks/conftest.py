@@ -63,9 +63,9 @@ def drawn_weights() -> Callable[[str], dict[str, Tensor]]:
 
 @pytest.fixture(scope="session")
 def picture() -> Callable[..., Tensor]:
-    """The picture (1, 3, H, W) that the published networks were given."""
-    return lambda height, width: torch.from_numpy(
-        np.random.default_rng(0).random((1, 3, height, width), dtype=np.float32)
+    """The picture (1, 3, H, W), or of another number of channels, that the published networks were given."""
+    return lambda height, width, channels=3: torch.from_numpy(
+        np.random.default_rng(0).random((1, channels, height, width), dtype=np.float32)
     )
 
 

@@ -61,6 +61,36 @@ def test_pictures_of_a_batch_are_named_one_by_one() -> None:
     torch.testing.assert_close(head(given), alone, rtol=1e-4, atol=1e-5)
 
 
+def full_size(height: int, width: int) -> tuple[torch.Tensor, ...]:
+    """Features of one size, as SwinIR's."""
+    rng = torch.Generator().manual_seed(0)
+    return tuple(torch.rand(2, 12, height, width, generator=rng) for _ in range(3))
+
+
+@torch.no_grad()
+def test_features_of_one_size_are_shrunk_to_nearest_pixels_the_last_least() -> None:
+    head, given = DegradationClassifier(DegradationClassifier.Config(), (12,) * 3, 5).eval(), full_size(16, 24)
+    # f_i, counted from the last, keeps every 2^(i-1)-th pixel, as DCPT shrinks it.
+    shrunk = tuple(feature[..., :: 4 >> i, :: 4 >> i] for i, feature in enumerate(given))
+    assert [f.shape[2] for f in shrunk] == [4, 8, 16]
+    assert torch.equal(head(given), head(shrunk))
+    other = (given[0].roll(1, 3), *given[1:])
+    assert not torch.equal(head(other), head(given))
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 14), (5, 1), (1, 1)])
+@torch.no_grad()
+def test_features_of_one_size_may_be_small_and_odd(size: tuple[int, int]) -> None:
+    head = DegradationClassifier(DegradationClassifier.Config(), (12,) * 3, 5).eval()
+    assert head(full_size(*size)).isfinite().all()
+
+
+def test_the_papers_head_for_swinir_has_its_number_of_parameters() -> None:
+    with torch.device("meta"):
+        head = DegradationClassifier(DegradationClassifier.Config(), (180,) * 3, 5)
+    assert sum(p.numel() for p in head.parameters()) == pytest.approx(10.5e6, rel=0.01)
+
+
 def test_another_number_of_features_is_refused() -> None:
     with pytest.raises(ValueError, match="argument"):
         published_head()(features()[1:])

@@ -84,23 +84,32 @@ def test_restoration_adds_the_weighted_naming(weight: float) -> None:
     torch.testing.assert_close(scalars["loss"].detach(), scalars["distance"] + weight * scalars["naming"])
 
 
-def test_pretraining_adds_naming_of_the_degraded_and_identity_on_the_clean() -> None:
+def test_pretraining_adds_naming_of_the_degraded_and_drawing_of_the_clean() -> None:
     universal = model()
-    config = DegradationClassification.Config(naming_weight=0.7, identity_weight=3.0)
+    config = DegradationClassification.Config(naming_weight=0.7, drawing_weight=3.0)
     scalars = DegradationClassification(config, universal)(BATCH)
     with torch.no_grad():
         _, logits = universal(DEGRADED)
-        naming, identity = focal_loss(logits, BATCH.label, 2.0), l1_loss(universal(CLEAN)[0], CLEAN)
+        naming, drawing = focal_loss(logits, BATCH.label, 2.0), l1_loss(universal(CLEAN)[0], CLEAN)
     torch.testing.assert_close(scalars["naming"], naming)
-    torch.testing.assert_close(scalars["identity"], identity)
-    torch.testing.assert_close(scalars["loss"].detach(), 0.7 * naming + 3.0 * identity)
+    torch.testing.assert_close(scalars["drawing"], drawing)
+    torch.testing.assert_close(scalars["loss"].detach(), 0.7 * naming + 3.0 * drawing)
     assert scalars["accuracy"] == (logits.argmax(1) == BATCH.label).float().mean()
 
 
-def test_pretraining_without_identity_runs_on_the_degraded_alone() -> None:
-    scalars = DegradationClassification(DegradationClassification.Config(identity_weight=0.0), model())(BATCH)
+def test_pretraining_without_drawing_runs_on_the_degraded_alone() -> None:
+    scalars = DegradationClassification(DegradationClassification.Config(drawn="nothing"), model())(BATCH)
     assert set(scalars) == {"loss", "naming", "accuracy"}
     torch.testing.assert_close(scalars["loss"].detach(), scalars["naming"])
+
+
+def test_the_joint_baseline_names_and_restores_the_degraded_picture() -> None:
+    universal = model()
+    scalars = DegradationClassification(DegradationClassification.Config(drawn="degraded"), universal)(BATCH)
+    with torch.no_grad():
+        picture, logits = universal(DEGRADED)
+    torch.testing.assert_close(scalars["drawing"], l1_loss(picture, CLEAN))
+    torch.testing.assert_close(scalars["naming"], focal_loss(logits, BATCH.label, 2.0))
 
 
 def test_the_root_of_the_squared_error_is_averaged_over_the_pictures() -> None:

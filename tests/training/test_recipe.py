@@ -35,7 +35,7 @@ NOISE = DEGRADATIONS["noise"]()
         (NAFNet.Config, {"norm_eps": -1.0}, "NAFNet.Config.norm_eps is -1.0"),
         (DegradationClassifier.Config, {"num_blocks": -1}, "DegradationClassifier.Config.num_blocks is -1"),
         (DegradationClassifier.Config, {"max_channels": -1}, "DegradationClassifier.Config.max_channels is -1"),
-        (DegradationClassification.Config, {"identity_weight": -1.0}, "identity_weight is -1.0"),
+        (DegradationClassification.Config, {"drawing_weight": -1.0}, "drawing_weight is -1.0"),
         (Restoration.Config, {"naming_weight": -1.0}, "Restoration.Config.naming_weight is -1.0"),
         (Restoration.Config, {"focal_gamma": -1.0}, "Restoration.Config.focal_gamma is -1.0"),
     ],

@@ -174,13 +174,15 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
 
     def make_batch(self, number: int) -> Batch:
         """The batch of that number."""
-        samples = [self.sample(number * self.batch + i) for i in range(self.batch)]
+        numbers = tuple(range(number * self.batch, (number + 1) * self.batch))
+        samples = [self.sample(n) for n in numbers]
         degraded, clean, label, records = zip(*samples, strict=True)
         return Batch(
             degraded=torch.stack(degraded),
             clean=torch.stack(clean),
             label=torch.tensor(label),
             records=records,
+            numbers=numbers,
             present=torch.stack([self._present(label, records) for _, _, label, records in samples]),
         )
 

@@ -3,8 +3,9 @@
 from undegrade.networks.base import RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.nafnet import NAFNet
+from undegrade.networks.swinir import SwinIR
 from undegrade.networks.universal import UniversalRestorer
 
-NETWORKS: dict[str, type[RestorationNetwork]] = {"nafnet": NAFNet}
+NETWORKS: dict[str, type[RestorationNetwork]] = {"nafnet": NAFNet, "swinir": SwinIR}
 
-__all__ = ["NETWORKS", "DegradationClassifier", "NAFNet", "RestorationNetwork", "UniversalRestorer"]
+__all__ = ["NETWORKS", "DegradationClassifier", "NAFNet", "RestorationNetwork", "SwinIR", "UniversalRestorer"]

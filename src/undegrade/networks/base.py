@@ -23,8 +23,9 @@ class RestorationNetwork(nn.Module):
         feature_channels: channels of each feature, deepest first.
         num_tapped: how many of the features, deepest first, the degradation is named from.
         feature_fold: the finest feature is smaller than the picture by this factor a side.
-        global_statistics: True where an output pixel depends on the mean of the whole picture, so that tiles of one
-            picture are not treated exactly as the whole would be.
+        scale: the restored picture is larger than the given one by this factor a side.
+        global_statistics: True where an output pixel depends on the mean of the whole picture or on its opposite
+            border, so that tiles of one picture are not treated exactly as the whole would be.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class RestorationNetwork(nn.Module):
         feature_channels: tuple[int, ...],
         num_tapped: int | None = None,
         feature_fold: int = 1,
+        scale: int = 1,
         global_statistics: bool,
     ) -> None:
         super().__init__()
@@ -43,6 +45,7 @@ class RestorationNetwork(nn.Module):
         self.feature_channels = feature_channels
         self.num_tapped = len(feature_channels) if num_tapped is None else num_tapped
         self.feature_fold = feature_fold
+        self.scale = scale
         self.global_statistics = global_statistics
 
     def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -64,7 +67,7 @@ class RestorationNetwork(nn.Module):
         return F.pad(image, (0, right, 0, down)) if down or right else image
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1], any size -> restored (B, 3, H, W), not clipped."""
-        height, width = image.shape[-2:]
+        """(B, 3, H, W) in [0, 1], any size -> restored (B, 3, H * scale, W * scale), not clipped."""
+        height, width = (side * self.scale for side in image.shape[-2:])
         padded = self.pad(image)
         return self.reconstruct(padded, self.features(padded))[..., :height, :width]

@@ -47,8 +47,10 @@ class Bottleneck(nn.Module):
 class DegradationClassifier(nn.Module):
     """A residual network over the features, finest first: x = x + m_i f_i, two bottlenecks, halve; m = softmax(mixing).
 
-    With `max_channels` 0 it is the published head (49 M parameters on NAFNet of width 64). Otherwise features wider
-    than `max_channels` are first projected to it by a 1x1 convolution, which makes the head light.
+    Features that do not halve from one to the next (SwinIR's all have full size) are shrunk to the size of the running
+    x, to the nearest pixels. With `max_channels` 0 it is the published head (49 M parameters on NAFNet of width 64).
+    Otherwise features wider than `max_channels` are first projected to it by a 1x1 convolution, which makes the head
+    light.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -78,7 +80,7 @@ class DegradationClassifier(nn.Module):
             nn.Sequential(*(Bottleneck(w, config.norm) for _ in range(config.num_blocks))) for w in inner
         )
         self.downsample_layers = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(w, after, 1, bias=False), nn.MaxPool2d(2), nn.ReLU())
+            nn.Sequential(nn.Conv2d(w, after, 1, bias=False), nn.MaxPool2d(2, ceil_mode=True), nn.ReLU())
             for w, after in zip(inner, (*inner[1:], inner[-1]), strict=True)
         )
         self.last_stage = nn.Sequential(*(Bottleneck(inner[-1], config.norm) for _ in range(config.num_blocks)))
@@ -90,6 +92,8 @@ class DegradationClassifier(nn.Module):
         x: Tensor | None = None
         stages = zip(self.projections, self.bottleneck_layers, self.downsample_layers, strict=True)
         for i, (feature, (project, bottlenecks, downsample)) in enumerate(zip(reversed(features), stages, strict=True)):
+            if x is not None and x.shape[2:] != feature.shape[2:]:
+                feature = F.interpolate(feature, x.shape[2:], mode="nearest")
             mixed = mixing[i] * project(feature)
             x = downsample(bottlenecks(mixed if x is None else x + mixed))
         assert x is not None

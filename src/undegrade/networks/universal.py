@@ -22,6 +22,9 @@ class UniversalRestorer(nn.Module):
         labels: the names that the logits stand for, in order.
         steered: whether the labels have output convolutions of their own; they start at zero.
         sharpness: 1 weighs them by the probabilities as they are; more, and the likeliest label decides.
+
+    Raises:
+        ValueError: `steered`, and the network enlarges the picture.
     """
 
     def __init__(
@@ -34,6 +37,8 @@ class UniversalRestorer(nn.Module):
         sharpness: float = 1.0,
     ) -> None:
         super().__init__()
+        if steered and network.scale != 1:
+            raise ValueError(f"the network's scale is {network.scale}; it must be 1 where steered")
         self.sharpness = sharpness
         self.network = network
         self.classifier = DegradationClassifier(classifier, network.feature_channels[: network.num_tapped], len(labels))
@@ -62,7 +67,7 @@ class UniversalRestorer(nn.Module):
         return picture, logits
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) in [0, 1], any size -> restored (B, 3, H, W), not clipped, and logits (B, num_labels)."""
-        height, width = image.shape[-2:]
+        """(B, 3, H, W) in [0, 1], any size -> restored, `scale` times as large, not clipped; logits (B, num_labels)."""
+        height, width = (side * self.network.scale for side in image.shape[-2:])
         picture, logits = self.answer(self.network.pad(image))
         return picture[..., :height, :width], logits

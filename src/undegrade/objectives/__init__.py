@@ -3,11 +3,27 @@
 from torch import nn
 
 from undegrade.objectives.degradation_classification import DegradationClassification
+from undegrade.objectives.guided_transfer import GuidedTransfer
+from undegrade.objectives.masked_degradation_classification import MaskedDegradationClassification
+from undegrade.objectives.masked_image_modelling import MaskedImageModelling
+from undegrade.objectives.probe import Probe
 from undegrade.objectives.restoration import Restoration
 
 OBJECTIVES: dict[str, type[nn.Module]] = {
     "degradation_classification": DegradationClassification,
+    "masked_degradation_classification": MaskedDegradationClassification,
+    "masked_image_modelling": MaskedImageModelling,
+    "guided_transfer": GuidedTransfer,
+    "probe": Probe,
     "restoration": Restoration,
 }
 
-__all__ = ["OBJECTIVES", "DegradationClassification", "Restoration"]
+__all__ = [
+    "OBJECTIVES",
+    "DegradationClassification",
+    "GuidedTransfer",
+    "MaskedDegradationClassification",
+    "MaskedImageModelling",
+    "Probe",
+    "Restoration",
+]

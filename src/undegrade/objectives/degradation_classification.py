@@ -12,12 +12,17 @@ from undegrade.networks import UniversalRestorer
 from undegrade.objectives.focal import focal_loss
 from undegrade.objectives.restoration import l1_loss
 
+DRAWN = ("clean", "degraded", "nothing")
+
 
 class DegradationClassification(nn.Module):
     """Universal restoration pre-training (DCPT, ICLR 2025): two forwards, one backward.
 
     loss = naming_weight * focal(classifier(features(degraded)), label)
-         + identity_weight * mean |network(clean) - clean|
+         + drawing_weight * mean |network(x) - clean|, x the clean picture
+
+    With `drawn="degraded"`, x is the degraded picture: naming and restoring are trained together, in one forward, which
+    is the baseline that DCPT is compared with. With `drawn="nothing"`, the second term is left out.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -26,11 +31,16 @@ class DegradationClassification(nn.Module):
 
         focal_gamma: float = 2.0  # 0 is cross-entropy
         naming_weight: float = 1.0
-        identity_weight: float = 1.0  # keeps the network able to draw clean pictures
+        drawn: str = "clean"  # from what the clean picture is drawn: "clean", "degraded" or "nothing"
+        drawing_weight: float = 1.0  # keeps the network able to draw
 
         def __post_init__(self) -> None:
-            """Refuse negative weights."""
-            check_at_least(self, {"focal_gamma": 0, "naming_weight": 0, "identity_weight": 0})
+            """Refuse negative weights and something else to draw from."""
+            check_at_least(self, {"focal_gamma": 0, "naming_weight": 0, "drawing_weight": 0})
+            if self.drawn not in DRAWN:
+                raise ValueError(
+                    f"DegradationClassification.Config.drawn is {self.drawn!r}; it must be one of {', '.join(DRAWN)}"
+                )
 
     def __init__(self, config: Config, model: UniversalRestorer) -> None:
         super().__init__()
@@ -39,12 +49,16 @@ class DegradationClassification(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
         network = self.model.network
-        logits = self.model.name(network.features(batch.degraded)).float()
+        features = network.features(batch.degraded)
+        logits = self.model.name(features).float()
         naming = focal_loss(logits, batch.label, self.config.focal_gamma)
         loss = self.config.naming_weight * naming
         scalars = {"naming": naming.detach(), "accuracy": (logits.argmax(1) == batch.label).float().mean()}
-        if self.config.identity_weight:
-            identity = l1_loss(network.reconstruct(batch.clean, network.features(batch.clean)).float(), batch.clean)
-            loss = loss + self.config.identity_weight * identity
-            scalars["identity"] = identity.detach()
+        if self.config.drawn != "nothing":
+            given = batch.clean if self.config.drawn == "clean" else batch.degraded
+            if given is batch.clean:
+                features = network.features(given)
+            drawing = l1_loss(network.reconstruct(given, features).float(), batch.clean)
+            loss = loss + self.config.drawing_weight * drawing
+            scalars["drawing"] = drawing.detach()
         return {"loss": loss, **scalars}

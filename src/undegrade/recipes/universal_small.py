@@ -44,9 +44,9 @@ def universal_small() -> Recipe:
         steered=True,
         sharpness=16.0,  # what is repaired is what was named
         stages=(
-            # The output convolution starts at zero, so clean pictures pass unchanged without the identity loss.
+            # The output convolution starts at zero, so clean pictures pass unchanged without drawing them.
             Stage(
-                objective=DegradationClassification.Config(identity_weight=0.0),
+                objective=DegradationClassification.Config(drawn="nothing"),
                 steps=3_000,
                 crop=64,
                 warmup=50,
