@@ -30,6 +30,7 @@ class Batch:
     label: Tensor  # (B,), int64, index into the labels of the mixture
     records: tuple[tuple[Record, ...], ...] = ()  # of each picture, first thing first; empty where it is not known
     numbers: tuple[int, ...] = ()  # of the pictures in the training data, from which chance is drawn for each
+    present: Tensor | None = None  # (B, P), 1 where a single degradation is in a picture, else 0; `MixtureConfig.parts`
 
     def to(self, device: str) -> Batch:
         """The same batch on another device, pictures in channels-last memory order."""
@@ -39,5 +40,9 @@ class Batch:
             return picture.to(device, memory_format=torch.channels_last, non_blocking=True)
 
         return replace(
-            self, degraded=move(self.degraded), clean=move(self.clean), label=self.label.to(device, non_blocking=True)
+            self,
+            degraded=move(self.degraded),
+            clean=move(self.clean),
+            label=self.label.to(device, non_blocking=True),
+            present=None if self.present is None else self.present.to(device, non_blocking=True),
         )

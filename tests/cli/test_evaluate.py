@@ -76,3 +76,30 @@ def test_pictures_too_small_for_the_ruler_are_named(
     write_picture(Picture(pixels=scene(10, 50)), tmp_path / "small" / "x.png")
     assert main(["evaluate", "--data", str(tmp_path / "small"), "--model", str(model)]) == 2
     assert "x.png: 50 x 10 pixels; SSIM needs at least 11 x 11" in capsys.readouterr().err
+
+
+def test_labels_of_a_set_are_rows_and_a_pack_is_measured_alike(
+    tmp_path: Path, model: Path, scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "cdd"
+    for folder, gain in (("clear", 1.0), ("haze", 0.5), ("low_rain", 0.25)):
+        (root / folder).mkdir(parents=True)
+        write_picture(Picture(pixels=scene(40, 50) * np.float32(gain)), root / folder / "1.png")
+    assert main(["data", "pack", str(root), "-o", str(tmp_path / "pack")]) == 0
+    capsys.readouterr()
+    rows = []
+    for data in (f"{root}:cdd11", str(root), str(tmp_path / "pack")):
+        assert main(["evaluate", "--data", data, "--model", str(model), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["data"] == ("pack" if data.endswith("pack") else "cdd")
+        rows.append(found["rows"])
+    assert [(row["label"], row["pictures"]) for row in rows[0]] == [("haze", 1), ("low_rain", 1)]
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[0][0]["psnr_in"] > rows[0][1]["psnr_in"]
+
+
+def test_a_missing_half_is_named(pairs: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (pairs / "target").iterdir():
+        path.unlink()
+    assert main(["evaluate", "--data", str(pairs), "--model", str(model)]) == 2
+    assert "0.png: no clean picture for it; looked for target/0" in capsys.readouterr().err

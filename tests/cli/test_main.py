@@ -8,7 +8,7 @@ from undegrade import __version__
 from undegrade.cli import main
 from undegrade.inference.restorer import Restorer
 
-VERBS = ["restore", "diagnose", "degrade", "train", "evaluate", "export", "models", "recipes", "degradations"]
+VERBS = ["restore", "diagnose", "degrade", "train", "evaluate", "export", "models", "recipes", "degradations", "data"]
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +89,13 @@ def test_the_base_install_restores(model: Path, photo_file: Path) -> None:
     done = run_without_torch("restore", str(photo_file), "--model", str(model))
     assert (done.returncode, done.stderr) == (0, "")
     assert photo_file.with_name("photo.restored.png").is_file()
+
+
+def test_the_base_install_checks_packs_and_shards(photo_file: Path, tmp_path: Path) -> None:
+    folder = str(photo_file.parent)
+    for arguments in (["check"], ["pack", "-o", str(tmp_path / "pack")], ["shard", "-o", str(tmp_path / "shards")]):
+        done = run_without_torch("data", arguments[0], folder, *arguments[1:])
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow

@@ -1,8 +1,13 @@
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from undegrade.batch import CLEAN
 from undegrade.cli import main
+from undegrade.images import Picture, write_picture
+from undegrade.networks.checkpoint import load_checkpoint, read_header
 
 
 @pytest.mark.parametrize(
@@ -47,3 +52,98 @@ def test_a_damaged_record_of_the_run_is_named(
     arguments = ["train", "universal-small-debug", "--clean", str(photo_file.parent), "--set", "holdout=0"]
     assert main([*arguments, "--out", str(tmp_path / "run"), "--resume"]) == 2
     assert "recipe.json: damaged" in capsys.readouterr().err
+
+
+PAIRS_ONLY = """
+from dataclasses import replace
+
+from undegrade.data.mixture import MixtureConfig
+from undegrade.degradations import parse
+from undegrade.recipes import RECIPES
+
+
+def pairs():
+    recipe = RECIPES["universal-small-debug"]()
+    stage = replace(recipe.stages[1], steps=2, batch=2, crop=16)
+    mixture = MixtureConfig(pairs=("haze", "haze_rain"), clean_class=False)
+    return replace(recipe, name="pairs", mixture=mixture, stages=(stage,), holdout=3)
+
+
+def mixed():
+    recipe = pairs()
+    return replace(recipe, mixture=MixtureConfig(degradations=(parse("noise"),), pairs=("haze",)))
+"""
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Path:
+    """A recipe of pairs, and two sets of three."""
+    (tmp_path / "mine.py").write_text(PAIRS_ONLY)
+    rng = np.random.default_rng(0)
+    for folder in ("reside/hazy", "reside/clear", "cdd/haze_rain", "cdd/clear"):
+        (tmp_path / folder).mkdir(parents=True)
+        for number in range(3):
+            pixels = rng.random((3, 20, 24), dtype=np.float32)
+            write_picture(Picture(pixels=pixels), tmp_path / folder / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_recipe_is_trained_on_pairs_alone_and_resumed_where_they_lie_now(
+    sets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNDEGRADE_DATA", raising=False)
+    monkeypatch.chdir(sets)
+    command = ["train", "mine.py:pairs", "--out", "run", "--workers", "0", "--pairs"]
+    assert main([*command, "haze=reside", "--pairs", "cdd:cdd11"]) == 0
+    assert load_checkpoint(sets / "run" / "checkpoint.safetensors").labels == ("haze", "haze_rain")
+    assert "reside" not in (sets / "run" / "recipe.json").read_text()
+    assert "reside" not in json.dumps(read_header(sets / "run" / "checkpoint.safetensors"))
+    places = {
+        "haze": {"folder": str(sets / "reside"), "layout": None},
+        "haze_rain": {"folder": str(sets / "cdd"), "layout": "cdd11"},
+    }
+    assert json.loads((sets / "run" / "data.json").read_text()) == {"clean": None, "pairs": places}
+    (sets / "reside").rename(sets / "moved")
+    (sets / "run" / "state.pt").unlink()
+    assert main([*command, "haze=moved:reside", "--pairs", "haze_rain=cdd", "--resume"]) == 0
+    assert json.loads((sets / "run" / "data.json").read_text())["pairs"]["haze"]["folder"] == str(sets / "moved")
+
+
+@pytest.mark.slow
+def test_pairs_are_mixed_with_what_is_generated(sets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sets)
+    command = ["train", "mine.py:mixed", "--clean", "cdd/clear", "--pairs", "haze=reside", "--out", "run"]
+    assert main([*command, "--workers", "1"]) == 0
+    assert load_checkpoint(sets / "run" / "checkpoint.safetensors").labels == (CLEAN, "noise", "haze")
+    assert json.loads((sets / "run" / "data.json").read_text())["clean"] == str(sets / "cdd" / "clear")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mine.py:pairs", "--pairs", "haze=reside"], "no pairs for haze_rain; add --pairs haze_rain=DIR"),
+        (
+            ["universal-small-debug", "--pairs", "haze=reside"],
+            "nothing takes pairs of 'haze'; the recipe takes no pairs",
+        ),
+        (["mine.py:mixed", "--pairs", "haze=absent", "--clean", "cdd/clear"], "absent: no such folder"),
+        (["mine.py:mixed", "--pairs", "haze=reside/hazy", "--clean", "cdd/clear"], "no pairs of degraded and clean"),
+        (["mine.py:mixed", "--pairs", "haze=reside", "--clean", "cdd"], "cdd: holds pairs; expected clean pictures"),
+        (["mine.py:mixed", "--pairs", "haze=reside"], "no clean photographs: give --clean DIR"),
+    ],
+)
+def test_data_that_do_not_fit_the_recipe_are_one_line(
+    arguments: list[str],
+    message: str,
+    sets: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("UNDEGRADE_DATA", raising=False)
+    monkeypatch.chdir(sets)
+    assert main(["train", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (sets / "runs").exists()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from undegrade.data.folder import CleanFolder
-from undegrade.data.mixture import Mixture
+from undegrade.data.mixture import Mixture, MixtureConfig
 from undegrade.degradations import Chain, parse
 from undegrade.degradations.chain import Maybe, OneOf, RandomOrder
 from undegrade.errors import UndegradeError
@@ -352,3 +352,12 @@ def test_a_recipe_with_compounds_survives_json() -> None:
     recipe = RECIPES["universal-small"]()
     recipe = replace(recipe, mixture=replace(recipe.mixture, degradations=compounds))
     assert from_json(json.loads(dumps(recipe))) == recipe
+
+
+def test_a_recipe_of_pairs_survives_json_and_names_no_folder() -> None:
+    recipe = RECIPES["universal-small"]()
+    recipe = replace(recipe, mixture=MixtureConfig(pairs=("haze", "low_rain"), weights=(1, 2, 1)))
+    assert from_json(json.loads(dumps(recipe))) == recipe
+    assert override(recipe, "mixture.pairs=('haze', 'snow')").mixture.labels == ("clean", "haze", "snow")
+    with pytest.raises(UndegradeError, match=r"mixture.pairs=\('clean',\): MixtureConfig.pairs is"):
+        override(recipe, "mixture.pairs=('clean',)")

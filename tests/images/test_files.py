@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from undegrade.errors import UndegradeError
-from undegrade.images import SUFFIXES, Picture, find_pictures, read_picture, with_pixels, write_picture
+from undegrade.images import (
+    SUFFIXES,
+    Picture,
+    decode_8bit,
+    find_pictures,
+    read_8bit,
+    read_picture,
+    with_pixels,
+    write_picture,
+)
 
 INTERPRETATIONS = {1: "b-w", 2: "b-w", 3: "srgb", 4: "srgb"}
 DEEP_INTERPRETATIONS = {1: "grey16", 2: "grey16", 3: "rgb16", 4: "rgb16"}
@@ -370,3 +379,29 @@ def test_a_text_chunk_bomb_stays_small(tmp_path: Path) -> None:
     (tmp_path / "in.png").write_bytes(data[:-12] + chunk + data[-12:])
     ((_, text),) = read_picture(tmp_path / "in.png").metadata.comments
     assert len(text) == 1 << 20
+
+
+@pytest.mark.parametrize("name", ["gray.png", "deep.png", "alpha.png", "floats.tif", "colour.jpg", "deep.avif"])
+def test_8_bit_pixels_are_those_of_the_picture_rounded(name: str, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(3).random((3, 9, 14)).astype(np.float32)
+    path = tmp_path / name
+    gray = name.startswith("gray")
+    picture = Picture(
+        pixels=pixels[:1].repeat(3, 0) if gray else pixels,
+        alpha=pixels[:1] if name.startswith("alpha") else None,
+        bits={"deep": 16, "floats": 32}.get(path.stem, 8),
+        gray=gray,
+    )
+    write_picture(picture, path)
+    found = read_8bit(path)
+    assert found.dtype == np.uint8
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, (read_picture(path).pixels * 255).round())
+    np.testing.assert_array_equal(decode_8bit(path.read_bytes(), name), found)
+
+
+def test_8_bit_pixels_of_a_damaged_file_are_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(UndegradeError, match=r"shard\.tar at byte 512: not a picture"):
+        decode_8bit(b"nothing", "shard.tar at byte 512")
+    with pytest.raises(UndegradeError, match=r"absent\.png: no such file"):
+        read_8bit(tmp_path / "absent.png")

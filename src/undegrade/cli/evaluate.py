@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,9 +14,12 @@ from undegrade.errors import UndegradeError
 from undegrade.inference.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from undegrade.data.folder import PictureSet
     from undegrade.evaluation.run import Row
 
 RULER = "ruler undegrade: RGB, 8 bits, whole crop, clean pictures left alone"
@@ -25,7 +27,9 @@ COLUMNS = ("degradation", "pictures", "PSNR in", "PSNR out", "gain dB", "SSIM in
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="Folder of clean pictures, or with input/ and target/ (pairs).")],
+    data: Annotated[
+        str, typer.Option(metavar="DIR[:LAYOUT]", help="Folder of clean pictures or of pairs, a pack, or shards.")
+    ],
     model: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .xml or .safetensors file.")
     ] = DEFAULT_MODEL,
@@ -34,7 +38,7 @@ def evaluate(
 ) -> None:
     """Restore degraded pictures whose clean version is known, and print the mean PSNR and SSIM before and after."""
     rows = measure_folder(data, model, crop)
-    name = data.resolve().name
+    name = _name_of(data)
     if as_json:
         table = [{**asdict(row), "gain": row.gain} for row in rows]
         record = {"data": name, "model": model, "ruler": RULER, "crop": crop, "rows": table}
@@ -44,15 +48,18 @@ def evaluate(
         show([], COLUMNS, _cells(rows), as_json=False)
 
 
-def measure_folder(data: Path, model: str, crop: int) -> list[Row]:
-    """One row a degradation for a folder of clean pictures; one row in all for a folder of pairs."""
+def measure_folder(data: str, model: str, crop: int) -> list[Row]:
+    """One row a degradation for clean pictures; for pairs one row, or one for each label that their layout knows."""
     from undegrade.api import load
-    from undegrade.data.folder import find_pairs
+    from undegrade.data.decoding import PixelCache
+    from undegrade.data.folder import open_set
+    from undegrade.data.pairs import label_counts, parse_place
     from undegrade.evaluation.run import Picture, evaluate, measure
     from undegrade.evaluation.suite import Suite
     from undegrade.images import Picture as Photo
-    from undegrade.images import find_pictures
 
+    folder, layout = parse_place(data)
+    pictures = open_set(folder, layout, cache=PixelCache(0))  # each is looked at once
     restorer = load(model)
 
     def restore(picture: Picture) -> tuple[Picture, str]:
@@ -60,36 +67,37 @@ def measure_folder(data: Path, model: str, crop: int) -> list[Row]:
         restored = restorer.restore(Photo(pixels=picture))
         return restored.picture.pixels, restored.diagnosis.label
 
-    if (data / "input").is_dir() and (data / "target").is_dir():
-        pairs = (_read_pair(degraded, clean) for degraded, clean in find_pairs(data))
-        rows = [measure(restore, pairs, label=data.resolve().name, truth=None)]
+    if pictures.paired:
+        rows = [
+            measure(restore, _pairs(pictures, label), label=label or _name_of(data), truth=None)
+            for label in label_counts(pictures.pairs)
+        ]
     else:
-        pictures = (_read(path) for path in find_pictures(data))
-        rows = evaluate(restore, pictures, Suite(crop=crop))
+        rows = evaluate(restore, (clean for _, clean in _pairs(pictures, None)), Suite(crop=crop))
     print(file=sys.stderr)
     return rows
 
 
-def _read(path: Path) -> NDArray[np.float32]:
-    from undegrade.images import read_picture
+def _name_of(data: str) -> str:
+    from undegrade.data.pairs import parse_place
+
+    return parse_place(data)[0].resolve().name
+
+
+def _pairs(pictures: PictureSet, label: str | None) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """The pairs of a label as (3, H, W) in [0, 1], large enough for the ruler."""
+    from undegrade.images.picture import to_unit
     from undegrade.metrics import WINDOW
 
-    pixels = read_picture(path).pixels
-    _, height, width = pixels.shape
-    if min(height, width) < WINDOW:
-        raise UndegradeError(f"{path}: {width} x {height} pixels; SSIM needs at least {WINDOW} x {WINDOW}")
-    return pixels
-
-
-def _read_pair(degraded: Path, clean: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    pair = _read(degraded), _read(clean)
-    (_, height, width), (_, clean_height, clean_width) = (pixels.shape for pixels in pair)
-    if (height, width) != (clean_height, clean_width):
-        raise UndegradeError(
-            f"{degraded}: {width} x {height} pixels, but {clean} has {clean_width} x {clean_height}; "
-            "the two must be of one size"
-        )
-    return pair
+    for number, pair in enumerate(pictures.pairs):
+        if pair.label != label:
+            continue
+        degraded, clean = pictures.load(number)
+        _, height, width = clean.shape
+        if min(height, width) < WINDOW:
+            path = pictures.root / pair.clean
+            raise UndegradeError(f"{path}: {width} x {height} pixels; SSIM needs at least {WINDOW} x {WINDOW}")
+        yield to_unit(degraded), to_unit(clean)
 
 
 def _cells(rows: list[Row]) -> list[tuple[str, ...]]:

@@ -14,6 +14,8 @@ from undegrade.errors import UndegradeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from undegrade.batch import Batch
+    from undegrade.data.places import Place
     from undegrade.training.recipe import Recipe
 
 VALIDATION_BATCHES = 8  # of 22 patches each, always the same
@@ -28,15 +30,16 @@ def train(
     setting: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a field: stages.0.steps=100.")
     ] = None,
+    pairs: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL=DIR[:LAYOUT]", help="Pairs of a label of the recipe (docs/data.md)."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make training data.")] = 1,
 ) -> None:
     """Train a model on clean photographs by a recipe; ends with checkpoint.safetensors in the run's folder."""
-    from dataclasses import replace
-
-    from undegrade.data.folder import CleanFolder
-    from undegrade.data.mixture import Mixture
+    from undegrade.data.places import assign
     from undegrade.evaluation.validation import validate
     from undegrade.training.recipe import override
     from undegrade.training.run import Pace, Run
@@ -44,12 +47,10 @@ def train(
     chosen = make_recipe(recipe)
     for text in setting or []:
         chosen = override(chosen, text)
-    photos = clean or _default_photos()
-    held = CleanFolder(photos, part="held_out" if chosen.holdout else "all", holdout=chosen.holdout)
+    places = assign(chosen.mixture.pairs, pairs or [])
+    photos = (clean or _default_photos()) if chosen.mixture.needs_photos else None
     quick = max(stage.steps for stage in chosen.stages) < 100  # a debug twin
-    fixed_mixture = replace(chosen.mixture, seed=VALIDATION_SEED)
-    mixture = Mixture(held, fixed_mixture, batch=2 * len(fixed_mixture.labels), crop=chosen.stages[-1].crop)
-    fixed = [mixture.make_batch(i) for i in range(1 if quick else VALIDATION_BATCHES)]
+    fixed = _held_out(chosen, photos, places, 1 if quick else VALIDATION_BATCHES)
     pace = Pace(log=1, save=1, validate=1, workers=workers) if quick else Pace(workers=workers)
     run = Run(
         recipe=chosen,
@@ -58,8 +59,27 @@ def train(
         validate=lambda model: validate(model, fixed),
         show=lambda line: print("  ".join(f"{k} {v:.4g}" for k, v in line.items()), file=sys.stderr, flush=True),
         pace=pace,
+        pairs=places,
     )
     typer.echo(run.train(resume=resume))
+
+
+def _held_out(recipe: Recipe, photos: Path | None, places: tuple[Place, ...], count: int) -> list[Batch]:
+    """The batches of pictures that are not trained on, the same each time."""
+    from dataclasses import replace
+
+    from undegrade.data.mixture import open_mixture
+
+    mixture = open_mixture(
+        replace(recipe.mixture, seed=VALIDATION_SEED),
+        photos,
+        places,
+        part="held_out" if recipe.holdout else "all",
+        holdout=recipe.holdout,
+        batch=2 * len(recipe.mixture.labels),
+        crop=recipe.stages[-1].crop,
+    )
+    return [mixture.make_batch(number) for number in range(count)]
 
 
 def make_recipe(name: str) -> Recipe:

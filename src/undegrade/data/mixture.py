@@ -1,11 +1,13 @@
-"""Endless training batches: clean crops, each spoiled in one way of a catalogue."""
+"""Endless training batches: clean crops, each spoiled in one way of a catalogue, and crops of pairs from disk."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing.util import Finalize
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,16 +15,22 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from undegrade.batch import CLEAN, Batch, Record
-from undegrade.data.folder import CleanFolder
-from undegrade.degradations import Step, replay
+from undegrade.data.decoding import Pixels
+from undegrade.data.folder import CleanFolder, PairFolder
+from undegrade.data.places import Place, open_pairs
+from undegrade.degradations import DEGRADATIONS, Step, replay
+from undegrade.degradations.chain import single_names
 from undegrade.errors import UndegradeError, check_at_least
+
+OTHER_NAMES = {"low": "low_light"}  # as CDD-11 calls them
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixtureConfig:
     """What the batches are made of."""
 
-    degradations: tuple[Step, ...]  # members of the catalogue, or compounds of them
+    degradations: tuple[Step, ...] = ()  # members of the catalogue, or compounds of them
+    pairs: tuple[str, ...] = ()  # labels whose samples are pairs from disk; where they lie is said when it is trained
     clean_class: bool = True  # unspoiled patches are a class of their own
     weights: tuple[int, ...] = ()  # how often each label comes, in the order of `labels`; all alike unless given
     levels: tuple[float, float] = (0.0, 1.0)  # the part of each range that is drawn, from the weakest to the strongest
@@ -31,8 +39,14 @@ class MixtureConfig:
     def __post_init__(self) -> None:
         """Refuse a mixture of nothing."""
         check_at_least(self, {"seed": 0})
-        if not self.degradations:
-            raise ValueError("MixtureConfig.degradations is empty; expected at least one degradation")
+        if not self.degradations and not self.pairs:
+            raise ValueError("MixtureConfig.degradations is empty, and so is pairs; expected at least one of either")
+        taken = [CLEAN, *(step.label for step in self.degradations)]
+        for number, label in enumerate(self.pairs):
+            if not label or label in (*taken, *self.pairs[:number]):
+                raise ValueError(
+                    f"MixtureConfig.pairs is {self.pairs}; expected names unlike each other and unlike {taken}"
+                )
         if self.weights and (len(self.weights) != len(self.labels) or min(self.weights) < 0 or not sum(self.weights)):
             raise ValueError(
                 f"MixtureConfig.weights is {self.weights}; expected one for each of {len(self.labels)} labels"
@@ -43,13 +57,46 @@ class MixtureConfig:
     @property
     def labels(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the logits."""
-        return (CLEAN,) * self.clean_class + tuple(d.label for d in self.degradations)
+        return (CLEAN,) * self.clean_class + tuple(d.label for d in self.degradations) + self.pairs
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the single degradations that may be in a picture, in the order of `Batch.present`."""
+        generated = [name for step in self.degradations for name in single_names(step)]
+        return tuple(dict.fromkeys([*generated, *(name for label in self.pairs for name in parts_of(label))]))
+
+    @property
+    def needs_photos(self) -> bool:
+        """Whether there are samples that begin with a clean photo; those of pairs bring their own."""
+        return self.clean_class or bool(self.degradations)
 
     @property
     def block(self) -> tuple[int, ...]:
         """The labels' indices, each as often as its weight says; batches go through them in random order."""
         weights = self.weights or (1,) * len(self.labels)
         return tuple(index for index, weight in enumerate(weights) for _ in range(weight))
+
+
+def parts_of(label: str) -> tuple[str, ...]:
+    """The single degradations that a label of pairs names, joined by "+", or by "_" where all are in the catalogue.
+
+    >>> parts_of("low_haze_rain"), parts_of("low_light"), parts_of("real_noise"), parts_of("blur+noise")
+    (('low_light', 'haze', 'rain'), ('low_light',), ('real_noise',), ('blur', 'noise'))
+    """
+    return tuple(dict.fromkeys(name for piece in label.split("+") if piece for name in _catalogue_names(piece)))
+
+
+def _catalogue_names(text: str) -> tuple[str, ...]:
+    """The names of the catalogue that the text joins, the longest first; or the text itself."""
+    words, names = text.split("_"), list[str]()
+    while words:
+        heads = ("_".join(words[:count]) for count in range(len(words), 0, -1))
+        head = next((h for h in heads if h in DEGRADATIONS or h in OTHER_NAMES), None)
+        if head is None:
+            return (text,)
+        names.append(OTHER_NAMES.get(head, head))
+        words = words[head.count("_") + 1 :]
+    return tuple(names)
 
 
 class Mixture(IterableDataset["Batch | UndegradeError"]):
@@ -59,15 +106,31 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
     samples share a seed, however long the training.
 
     Args:
-        photos: the clean pictures.
+        photos: the clean pictures; None where the mixture needs none.
         config: the mixture.
+        pairs: of each label of `config.pairs`, in that order.
         batch: samples a batch.
         crop: side of a patch, pixels.
         first: the batch to begin with, for a run that is resumed.
     """
 
-    def __init__(self, photos: CleanFolder, config: MixtureConfig, *, batch: int, crop: int, first: int = 0) -> None:
+    def __init__(
+        self,
+        photos: CleanFolder | None,
+        config: MixtureConfig,
+        *,
+        pairs: Sequence[PairFolder] = (),
+        batch: int,
+        crop: int,
+        first: int = 0,
+    ) -> None:
+        if photos is None and config.needs_photos:
+            raise ValueError("Mixture.photos is None; expected clean pictures, because the mixture spoils some")
+        if tuple(folder.label for folder in pairs) != config.pairs:
+            labels = [folder.label for folder in pairs]
+            raise ValueError(f"Mixture.pairs is of {labels}; expected one of each of {list(config.pairs)}")
         self.photos, self.config, self.batch, self.crop, self.first = photos, config, batch, crop, first
+        self.pairs = tuple(pairs)
 
     def sample(self, number: int) -> tuple[Tensor, Tensor, int, tuple[Record, ...]]:
         """(degraded, clean, label, records) of the sample of that number; pictures (3, crop, crop) in [0, 1]."""
@@ -76,27 +139,38 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
         order = np.random.default_rng((config.seed, 0, round_number)).permutation(len(block))
         label = block[order[place]]
         rng = np.random.default_rng((config.seed, 1, number))
-        clean = self._crop(rng)
         index = label - config.clean_class
+        if index >= len(config.degradations):
+            degraded, clean = self._crop(rng, self.pairs[index - len(config.degradations)])
+            return degraded, clean, label, ()
+        _, clean = self._crop(rng, self.photos)
         if index < 0:
             return clean, clean, label, ()
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         records = config.degradations[index].plan(generator, config.levels)
         return replay(clean, records), clean, label, records
 
-    def _crop(self, rng: np.random.Generator) -> Tensor:
-        """A random patch (3, crop, crop) in [0, 1], flipped and turned at random; a large photo counts as one."""
-        photo = self.photos.load(int(rng.integers(len(self.photos))))
-        side = self.crop
-        _, height, width = photo.shape
-        if min(height, width) < side:
-            photo = np.pad(photo, ((0, 0), (0, max(0, side - height)), (0, max(0, side - width))), mode="symmetric")
-            _, height, width = photo.shape
-        top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-        patch = np.rot90(photo[:, top : top + side, left : left + side], int(rng.integers(4)), (1, 2))
-        if rng.integers(2):
-            patch = patch[:, :, ::-1]
-        return torch.from_numpy(np.ascontiguousarray(patch)).float() / 255
+    def _crop(self, rng: np.random.Generator, folder: CleanFolder | PairFolder | None) -> tuple[Tensor, Tensor]:
+        """The same random patch (3, crop, crop) in [0, 1] of a degraded and its clean picture, or of a clean one twice.
+
+        It is flipped and turned at random; a large photo counts as one.
+        """
+        assert folder is not None  # as the constructor made sure
+        degraded, clean = folder.load_pair(int(rng.integers(len(folder))))
+        side, (_, height, width) = self.crop, clean.shape
+        top, left = (int(rng.integers(max(0, length - side) + 1)) for length in (height, width))
+        turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
+
+        def cut(photo: Pixels) -> Tensor:
+            patch = photo[:, top : top + side, left : left + side]
+            if min(height, width) < side:
+                patch = np.pad(patch, ((0, 0), (0, max(0, side - height)), (0, max(0, side - width))), mode="symmetric")
+            patch = np.rot90(patch, turns, (1, 2))
+            # A copy even where nothing was turned: a view of a pack must not be handed to PyTorch.
+            return torch.from_numpy((patch[:, :, ::-1] if flipped else patch).copy()).float() / 255
+
+        patch = cut(clean)
+        return (patch if degraded is clean else cut(degraded)), patch
 
     def make_batch(self, number: int) -> Batch:
         """The batch of that number."""
@@ -109,7 +183,21 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
             label=torch.tensor(label),
             records=records,
             numbers=numbers,
+            present=torch.stack([self._present(label, records) for _, _, label, records in samples]),
         )
+
+    def _present(self, label: int, records: tuple[Record, ...]) -> Tensor:
+        """(P,): 1 for each of the mixture's parts that is in a sample, by its records, or by its label if from disk."""
+        first = len(self.config.labels) - len(self.config.pairs)
+        names = parts_of(self.config.labels[label]) if label >= first else [record.degradation for record in records]
+        present = torch.zeros(len(self._places))
+        present[[self._places[name] for name in names]] = 1
+        return present
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Where each part stands in `Batch.present`."""
+        return {name: place for place, name in enumerate(self.config.parts)}
 
     def __iter__(self) -> Iterator[Batch | UndegradeError]:
         """Batches without end; several worker processes share them out and the loader restores their order.
@@ -160,3 +248,34 @@ def batches(dataset: Mixture, *, workers: int = 1) -> Iterator[Batch]:
         if isinstance(batch, UndegradeError):
             raise batch
         yield batch
+
+
+def open_mixture(
+    config: MixtureConfig,
+    clean: Path | None,
+    places: Sequence[Place],
+    *,
+    part: str,
+    holdout: int,
+    batch: int,
+    crop: int,
+    first: int = 0,
+) -> Mixture:
+    """The mixture over what lies on disk.
+
+    Args:
+        config: the mixture.
+        clean: folder of clean pictures; None where the mixture needs none.
+        places: of the pairs, in the order of `config.pairs`.
+        part: "train", "held_out" or "all" of the pictures.
+        holdout: every n-th picture is held out; 0 holds none out.
+        batch: samples a batch.
+        crop: side of a patch, pixels.
+        first: the batch to begin with.
+
+    Raises:
+        UndegradeError: a folder does not hold what is expected there.
+    """
+    photos = None if clean is None else CleanFolder(clean, part=part, holdout=holdout)
+    pairs = open_pairs(places, part=part, holdout=holdout)
+    return Mixture(photos, config, pairs=pairs, batch=batch, crop=crop, first=first)

@@ -110,6 +110,20 @@ class RandomOrder:
         return tuple(record for number in order for record in self.steps[number].plan(rng, levels))
 
 
+def single_names(step: Step) -> tuple[str, ...]:
+    """The names of the single degradations that a step may do, each once, in the order in which they stand in it.
+
+    >>> single_names(Chain(steps=(Maybe(step=Chain(label="a", steps=())),)))
+    ()
+    """
+    match step:
+        case Chain(steps=steps) | OneOf(steps=steps) | RandomOrder(steps=steps):
+            return tuple(dict.fromkeys(name for inner in steps for name in single_names(inner)))
+        case Maybe(step=inner):
+            return single_names(inner)
+    return (step.label,)
+
+
 def outline(step: Step) -> str:
     """What a step is made of, in one line.
 

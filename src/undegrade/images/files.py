@@ -70,14 +70,7 @@ def read_picture(path: str | Path) -> Picture:
     """
     path = Path(path)
     data = _read_bytes(path)
-    form = _format_of(path, data)
-    try:
-        image = getattr(vips().Image, LOADERS[form])(data, fail_on="error")
-        _refuse_several(path, image, data, form)
-        image, notes = _upright_rgb(path, image)
-        samples = image.numpy().reshape(image.height, image.width, image.bands)
-    except vips().Error as error:
-        raise UndegradeError(f"{path}: {_reason(data, form, error)}") from None
+    image, samples, form, notes = _decode(path, data)
     metadata, metadata_notes = read_metadata(image, data, form)
     values = _unit_values(path, samples, image, form)
     num_colours = 1 if image.bands < 3 else 3
@@ -90,6 +83,37 @@ def read_picture(path: str | Path) -> Picture:
         metadata=metadata,
         notes=notes + metadata_notes,
     )
+
+
+def read_8bit(path: str | Path) -> NDArray[np.uint8]:
+    """The pixels of a file alone: (3, H, W), RGB, 0 to 255, upright; deeper samples are rounded, alpha is dropped.
+
+    Raises:
+        UndegradeError: as `read_picture`.
+    """
+    return decode_8bit(_read_bytes(Path(path)), path)
+
+
+def decode_8bit(data: bytes, source: str | Path) -> NDArray[np.uint8]:
+    """`read_8bit` of a file's content; `source` names it in errors."""
+    image, samples, form, _ = _decode(Path(source), data)
+    if samples.dtype == np.uint8:
+        planes = np.moveaxis(samples, 2, 0)
+    else:
+        planes = (_unit_values(Path(source), samples, image, form) * 255).round().astype(np.uint8)
+    return planes[:1].repeat(3, axis=0) if image.bands < 3 else np.ascontiguousarray(planes[:3])
+
+
+def _decode(path: Path, data: bytes) -> tuple[Any, NDArray[Any], str, tuple[str, ...]]:
+    """The upright image, its samples (H, W, C), the file's format, and notes."""
+    form = _format_of(path, data)
+    try:
+        image = getattr(vips().Image, LOADERS[form])(data, fail_on="error")
+        _refuse_several(path, image, data, form)
+        image, notes = _upright_rgb(path, image)
+        return image, image.numpy().reshape(image.height, image.width, image.bands), form, notes
+    except vips().Error as error:
+        raise UndegradeError(f"{path}: {_reason(data, form, error)}") from None
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -12,8 +12,8 @@ import torch
 from accelerate import Accelerator
 
 from undegrade.atomic import written_whole
-from undegrade.data.folder import CleanFolder
-from undegrade.data.mixture import Mixture, batches
+from undegrade.data.mixture import batches, open_mixture
+from undegrade.data.places import Place
 from undegrade.errors import UndegradeError
 from undegrade.networks import NETWORKS, UniversalRestorer
 from undegrade.networks.checkpoint import save_checkpoint
@@ -25,6 +25,7 @@ from undegrade.training.recipe import Recipe, Stage, to_json
 from undegrade.training.resume import Saver, load_state
 
 CALIBRATION_BATCHES = range(10**9, 10**9 + 16)  # for the statistics of averaged weights; training never gets there
+DATA = "data.json"  # in the run's folder: where its data lay
 CHECKPOINT = "checkpoint.safetensors"  # in the run's folder: the last complete save, averaged weights where there are
 
 
@@ -44,19 +45,22 @@ class Run:
 
     Args:
         recipe: what to do.
-        clean: folder of clean photographs.
-        folder: of the run: `recipe.json`, `log.jsonl`, `tensorboard/`, `state.pt`, `checkpoint.safetensors`.
+        clean: folder of clean photographs; None where the mixture needs none.
+        folder: of the run: `recipe.json`, `data.json`, `log.jsonl`, `tensorboard/`, `state.pt`,
+            `checkpoint.safetensors`.
         validate: measures a model on the held-out photographs.
         show: told each line of the log.
         pace: how often.
+        pairs: where the pairs of each label of the mixture lie, in the mixture's order.
     """
 
     recipe: Recipe
-    clean: Path
+    clean: Path | None
     folder: Path
     validate: Callable[[UniversalRestorer], dict[str, float]]
     show: Callable[[dict[str, float]], None]
     pace: Pace
+    pairs: tuple[Place, ...] = ()
 
     def train(self, *, resume: bool) -> Path:
         """Go through the stages that are left; returns the checkpoint.
@@ -68,6 +72,7 @@ class Run:
         model = build(self.recipe).to(Accelerator().device)
         self._check_crops(model.network.size_multiple)
         state = self._open(resume)  # only now: a recipe that is refused must not leave a folder behind
+        self._note_data()
         at = state["stage"] if state else 0
         if state:
             model.load_state_dict(state["model"])
@@ -105,6 +110,13 @@ class Run:
             raise UndegradeError(f"{path}: differs from the recipe to resume; give the same recipe and the same --set")
         return load_state(self.folder)
 
+    def _note_data(self) -> None:
+        """Where the data lay this time. It is no part of the recipe: a resumed run may find them elsewhere."""
+        pairs = {p.label: {"folder": str(p.folder.resolve()), "layout": p.layout} for p in self.pairs}
+        places = {"clean": None if self.clean is None else str(self.clean.resolve()), "pairs": pairs}
+        with written_whole(self.folder / DATA) as partial:
+            partial.write_text(json.dumps(places, indent=2) + "\n")
+
     def _stage(self, model: UniversalRestorer, stage: Stage, number: int, state: dict[str, Any] | None) -> None:
         """Carry out one stage, from `state` if it had begun; the model ends with the weights to keep."""
         recipe, pace = self.recipe, self.pace
@@ -115,8 +127,16 @@ class Run:
         if state and state["optimizer"]:
             optimizer.load_state_dict(state["optimizer"])
         before = sum(s.steps * s.batch for s in recipe.stages[:number])
-        photos = CleanFolder(self.clean, part="train", holdout=recipe.holdout)
-        data = Mixture(photos, recipe.mixture, batch=stage.batch, crop=stage.crop, first=before // stage.batch + first)
+        data = open_mixture(
+            recipe.mixture,
+            self.clean,
+            self.pairs,
+            part="train",
+            holdout=recipe.holdout,
+            batch=stage.batch,
+            crop=stage.crop,
+            first=before // stage.batch + first,
+        )
         ema: Ema | None = None
         if stage.ema:
             device = next(model.parameters()).device
