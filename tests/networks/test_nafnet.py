@@ -117,6 +117,19 @@ def test_the_masked_forward_is_the_published_one(
 
 
 @torch.no_grad()
+def test_the_masked_features_that_are_seen_are_the_published_ones_of_three_levels_too(
+    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    published = golden("mask_nafnet_knn")
+    network = NAFNet(NAFNet.Config(width=32, encoder=(1, 1, 2), decoder=(1, 1, 1), norm_eps=1e-5)).eval()
+    network.load_state_dict({our_name(key): value for key, value in drawn_weights("mask_nafnet_knn").items()})
+    visible = torch.from_numpy(published["visible"]).bool()
+    finest = network.features(picture(32, 48), visible)[-1]
+    shown = visible.repeat_interleave(8, 2).repeat_interleave(8, 3).expand_as(finest)
+    assert deviation(finest[shown][::4], published["kept"]) < TOLERANCE  # every fourth value is stored
+
+
+@torch.no_grad()
 def test_a_mask_that_hides_nothing_changes_nothing(drawn_weights: Weights, picture: Callable) -> None:
     network, image = loaded("nafnet", drawn_weights), picture(32, 48)
     features = network.features(image, torch.ones(1, 1, 2, 3, dtype=torch.bool))
