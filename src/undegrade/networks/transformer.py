@@ -7,6 +7,7 @@ in prose; the state-dict names are the published ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -49,7 +50,9 @@ class PixelNorm(nn.Module):
         if "bias" in self.body:
             normed = F.layer_norm(last, weight.shape, weight, self.body["bias"], self.eps)
         else:
-            variance = last.float().var(-1, correction=0, keepdim=True)
+            exact = last.float()
+            # Two means, for `var` takes several times as long on a CPU.
+            variance = (exact - exact.mean(-1, keepdim=True)).square().mean(-1, keepdim=True)
             normed = last * (variance + self.eps).rsqrt().to(x.dtype) * weight
         return hide(normed.permute(0, 3, 1, 2), visible)
 
@@ -57,7 +60,9 @@ class PixelNorm(nn.Module):
 class ChannelAttention(nn.Module):
     """Multi-head transposed attention (MDTA): A = act(q k^T * temperature), c / h x c / h; y = project(A v).
 
-    Queries and keys are depthwise-convolved projections, of unit length over all pixels.
+    Queries and keys are depthwise-convolved projections, of unit length over all pixels. That length is divided out of
+    the small matrix q k^T, and the projection is multiplied into A, which is small too: the whole maps are touched
+    less often than in the order of the formula, and a block takes about a tenth less time on a CPU.
     """
 
     def __init__(self, channels: int, heads: int, style: BlockStyle) -> None:
@@ -71,11 +76,22 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> same shape; hidden pixels neither ask nor answer."""
         qkv = hide(self.qkv_dwconv(self.qkv(x)), visible)
-        query, key, value = (part.flatten(2).unflatten(1, (len(self.temperature), -1)) for part in qkv.chunk(3, 1))
-        scores = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(-2, -1) * self.temperature
+        heads = len(self.temperature)
+        query, key, value = qkv.flatten(2).chunk(3, 1)
+        query, key = query.unflatten(1, (heads, -1)), key.unflatten(1, (heads, -1))
+        lengths = length(query) * length(key).transpose(-2, -1)
+        scores = query @ key.transpose(-2, -1) / lengths * self.temperature
         weights = scores.softmax(-1) if self.softmax else scores.relu()
-        mixed = (weights.to(value.dtype) @ value).flatten(1, 2).unflatten(2, x.shape[-2:])
-        return self.project_out(mixed)
+        project = self.project_out.weight.flatten(1).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, C, C / heads)
+        mixing = (project @ weights.to(project.dtype)).transpose(1, 2).flatten(2)  # (B, C, C)
+        mixed = (mixing.to(value.dtype) @ value).unflatten(2, x.shape[-2:])
+        bias = self.project_out.bias
+        return mixed if bias is None else mixed + bias.to(mixed.dtype)[:, None, None]
+
+
+def length(x: Tensor) -> Tensor:
+    """(..., N) -> (..., 1): the root of the sum of squares; never 0, so that one may divide by it."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12)
 
 
 class GatedFeedForward(nn.Module):
@@ -130,8 +146,8 @@ class Resize(nn.Module):
         return F.pixel_unshuffle(x, 2) if self.down else F.pixel_shuffle(x, 2)
 
 
-def check_style(config: object, channels: tuple[int, ...], heads: tuple[int, ...]) -> None:
-    """Refuse an unknown norm or attention, and heads that do not share their channels out evenly.
+def check_style(config: Any, channels: tuple[int, ...], heads: tuple[int, ...]) -> None:
+    """Refuse an unknown norm or attention, an odd width, and heads that do not share their channels out evenly.
 
     Raises:
         ValueError: names the field, its value and what was expected.
@@ -140,6 +156,8 @@ def check_style(config: object, channels: tuple[int, ...], heads: tuple[int, ...
     for field, known in (("norm", NORMS), ("attention", ATTENTIONS)):
         if getattr(config, field) not in known:
             raise ValueError(f"{name}.{field} is {getattr(config, field)!r}; it must be {' or '.join(known)}")
+    if config.width % 2:
+        raise ValueError(f"{name}.width is {config.width}; it must be even, for half of it is folded into level 2")
     for width, number in zip(channels, heads, strict=True):
         if width % number:
             raise ValueError(f"{name}.heads is {heads}; it must divide the channels of the levels, {channels}")
