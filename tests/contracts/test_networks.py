@@ -60,8 +60,8 @@ IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
         ("decoder", (1, 1, 1, 1, 1)),
         ("local_size", 15),
     ),
-    "restormer": (("width", 0), ("refinement", -1), ("norm_eps", -1.0)),
-    "promptir": (("width", 0), ("prompts", 0), ("norm_eps", -1.0)),
+    "restormer": (("width", 0), ("width", 47), ("refinement", -1), ("expansion", 0.5), ("norm_eps", -1.0)),
+    "promptir": (("width", 0), ("width", 47), ("prompts", 0), ("expansion", 0.5), ("norm_eps", -1.0)),
     "swinir": (
         ("width", 0),
         ("width", 100),

@@ -88,7 +88,7 @@ def test_the_masked_forward_is_the_published_one(
         ("restormer_dcpt", {"attention": "softmax"}),
         ("restormer_dcpt", {"norm_eps": 1e-3}),
         ("restormer", {"attention": "relu"}),
-        ("restormer", {"expansion": 2.66, "norm_eps": 1e-2}),
+        ("restormer", {"norm_eps": 1e-2}),
     ],
 )
 @torch.no_grad()
@@ -97,6 +97,43 @@ def test_the_tolerance_would_notice_another_setting(
 ) -> None:
     network = loaded(name, drawn_weights, **changes)
     assert deviation(network(picture(32, 40)), golden(name)["output"]) > 2 * TOLERANCE
+
+
+@torch.no_grad()
+def test_the_tolerance_would_notice_the_other_norm(
+    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    """The same weights behind a norm that centres, with biases of zero."""
+    network = small(norm="with_bias")
+    missing, unexpected = network.load_state_dict(drawn_weights("restormer"), strict=False)
+    assert not unexpected
+    assert all(key.endswith(".body.bias") for key in missing)
+    assert deviation(network(picture(32, 40)), golden("restormer")["output"]) > 2 * TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("restormer", 1e-6), ("restormer_dcpt", 1e-5), ("restormer_maskdcpt", 1e-6)]
+)
+@torch.no_grad()
+def test_the_copys_own_eps_comes_far_nearer_than_the_other_copys(
+    name: str, other: float, golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+) -> None:
+    """They differ by 1e-5 of the output only, which the tolerance lets pass."""
+    image, published = picture(32, 40), golden(name)["output"]
+    own = deviation(loaded(name, drawn_weights)(image), published)
+    assert 4 * own < deviation(loaded(name, drawn_weights, norm_eps=other)(image), published)
+
+
+@torch.no_grad()
+def test_what_is_hidden_of_two_views_has_no_say(drawn_weights: Weights, picture: Callable) -> None:
+    network, image = loaded("restormer_dualpixel", drawn_weights), picture(16, 16, channels=6)
+    visible = torch.eye(2, dtype=torch.bool)[None, None]
+    shown = visible.repeat_interleave(8, 2).repeat_interleave(8, 3)
+    changed = torch.where(shown, image, 1 - image)
+    features, same = (network.features(view, visible) for view in (image, changed))
+    assert all(torch.equal(a, b) for a, b in zip(features, same, strict=True))
+    assert torch.equal(network.draw(image, features, visible), network.draw(changed, features, visible))
+    assert not torch.equal(network.draw(image, features), network.draw(changed, features))  # the skip sees the views
 
 
 def test_the_papers_network_has_its_number_of_parameters() -> None:

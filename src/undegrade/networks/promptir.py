@@ -61,7 +61,8 @@ class PromptIR(RestorationNetwork):
 
         def __post_init__(self) -> None:
             """Refuse what cannot be built."""
-            check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1, "norm_eps": 0})
+            check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1})
+            check_at_least(self, {"expansion": 1, "norm_eps": 0})
             check_at_least(self, {"prompts": 1, "prompt_channels": 1, "prompt_sides": 1})
             for name, number in {"blocks": LEVELS, "heads": LEVELS, "prompt_channels": PROMPTED,
                                  "prompt_sides": PROMPTED}.items():  # fmt: skip
@@ -71,7 +72,11 @@ class PromptIR(RestorationNetwork):
                     )
             c, (p1, p2, p3) = self.width, self.prompt_channels
             check_style(self, (c, 2 * c, 4 * c, 8 * c), self.heads)
-            check_style(self, (8 * c + p3, 4 * c + p2, 2 * c + p1), (self.heads[2],) * PROMPTED)
+            if any(channels % self.heads[2] for channels in (2 * c + p1, 4 * c + p2, 8 * c + p3)):
+                raise ValueError(
+                    f"PromptIR.Config.prompt_channels is {self.prompt_channels}; behind {2 * c}, {4 * c} and "
+                    f"{8 * c} channels they must give multiples of heads[2], {self.heads[2]}"
+                )
 
     def __init__(self, config: Config) -> None:
         c, heads, blocks = config.width, config.heads, config.blocks

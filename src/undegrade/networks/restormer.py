@@ -39,7 +39,8 @@ class Restormer(RestorationNetwork):
 
         def __post_init__(self) -> None:
             """Refuse what cannot be built."""
-            check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1, "norm_eps": 0})
+            check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1})
+            check_at_least(self, {"expansion": 1, "norm_eps": 0})
             for name in ("blocks", "heads"):
                 if len(getattr(self, name)) != LEVELS:
                     raise ValueError(
