@@ -27,27 +27,17 @@ import torch
 
 from machine import facts
 from undegrade.data.mixture import MixtureConfig
-from undegrade.degradations import TEN, find_step, replay
-from undegrade.degradations.compounds import CDD11_TOGETHER
+from undegrade.degradations import replay
 from undegrade.images import find_pictures, read_picture
 from undegrade.metrics import psnr
 from undegrade.networks import UniversalRestorer
 from undegrade.networks.checkpoint import load_checkpoint
-from undegrade.objectives import (
-    DegradationClassification,
-    MaskedDegradationClassification,
-    MaskedImageModelling,
-    Restoration,
-)
-from undegrade.recipes.universal_small import universal_small
+from undegrade.objectives import DegradationClassification, MaskedDegradationClassification, MaskedImageModelling
+from undegrade.recipes.generated import generated_5d, generated_10d, generated_mixed
 from undegrade.training.recipe import Recipe, Stage
 from undegrade.training.run import Pace, Run
 
-TARGETS = {
-    "10d": TEN,
-    "5d": ("rain", "noise", "haze", "low_light", "motion_blur"),
-    "mixed": tuple(f"cdd11_{name}" for name in CDD11_TOGETHER),
-}
+TARGETS = {"10d": generated_10d, "5d": generated_5d, "mixed": generated_mixed}
 # The objective of the pre-training, and the passes of one step.
 ARMS: dict[str, tuple[Any, int]] = {
     "scratch": (None, 1),
@@ -89,24 +79,14 @@ def make_recipe(target: str, arm: str, seed: int, options: argparse.Namespace) -
     """One run: an arm of the comparison on a target with a seed."""
     objective, passes_a_step = ARMS[arm]
     first = round(options.passes * options.share)
-    restoring = Stage(
-        objective=Restoration.Config(loss="psnr", rmse_weight=200.0),
-        steps=options.passes - first if objective else options.passes,
-        crop=64,
-        betas=(0.9, 0.99),
-        clip=1.0,
-        ema=0.999,
-    )
-    naming = Stage(
-        objective=objective, steps=first // passes_a_step, crop=64, betas=(0.9, 0.99), warmup=50, lr_floor=1.0
-    )
-    steps = tuple(find_step(name) for name in TARGETS[target])
+    recipe = TARGETS[target]()
+    naming, restoring, _ = recipe.stages
+    naming = replace(naming, objective=objective, steps=first // passes_a_step)
+    restoring = replace(restoring, steps=options.passes - first if objective else options.passes)
     return replace(
-        universal_small(),
+        recipe,
         name=f"gain-{target}-{arm}-{seed}",
-        mixture=MixtureConfig(degradations=steps, seed=seed),
-        steered=False,
-        sharpness=1.0,
+        mixture=replace(recipe.mixture, seed=seed),
         seed=seed,
         stages=(naming, restoring) if objective else (restoring,),
     )

@@ -10,21 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-from undegrade.data.folder import CleanFolder
-from undegrade.data.mixture import Mixture, MixtureConfig
+from undegrade.data.mixture import MixtureConfig, open_mixture
+from undegrade.data.places import Place
 from undegrade.degradations import Chain, parse
 from undegrade.degradations.chain import Maybe, OneOf, RandomOrder
 from undegrade.errors import UndegradeError
 from undegrade.evaluation.validation import validate
 from undegrade.images import Picture, write_picture
-from undegrade.networks import UniversalRestorer
+from undegrade.networks import Restormer, UniversalRestorer
 from undegrade.networks.checkpoint import load_checkpoint, read_header, save_checkpoint
+from undegrade.objectives import MaskedImageModelling
 from undegrade.recipes import RECIPES
 from undegrade.training import run as run_file
 from undegrade.training.recipe import Recipe, Stage, dumps, from_json, override, to_json
 from undegrade.training.run import CHECKPOINT, Pace, Run, build
 
 DEBUG = [name for name in RECIPES if name.endswith("-debug")]
+INTERRUPTED = ["universal-small-debug", "published-5d-debug"]  # steered on photos alone; on pairs too, with a probe
 # Saves are rarer than steps, so that an interrupted run has steps to do again.
 PACE = Pace(log=1, save=2, validate=3, workers=0)
 
@@ -37,13 +39,24 @@ def every_debug_twin(test: Callable) -> Callable:
     return marked
 
 
+def two_debug_twins(test: Callable) -> Callable:
+    """The same of the two that are also broken off in many places; all go through the same loop."""
+    marked: Callable = pytest.mark.slow(pytest.mark.parametrize("name", INTERRUPTED)(test))
+    return marked
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five small pictures."""
-    folder = tmp_path_factory.mktemp("photos")
+    """Five small pictures, and beside them the same as pairs."""
+    folder = tmp_path_factory.mktemp("photos") / "clean"
+    for place in (folder, folder.parent / "pairs" / "target", folder.parent / "pairs" / "input"):
+        place.mkdir(parents=True)
     for number in range(5):
         coarse = np.random.default_rng(number).random((3, 6, 7), dtype=np.float32)
-        write_picture(Picture(pixels=coarse.repeat(8, 1).repeat(8, 2)), folder / f"{number}.png")
+        pixels = coarse.repeat(8, 1).repeat(8, 2)
+        write_picture(Picture(pixels=pixels), folder / f"{number}.png")
+        write_picture(Picture(pixels=pixels), folder.parent / "pairs" / "target" / f"{number}.png")
+        write_picture(Picture(pixels=0.5 * pixels), folder.parent / "pairs" / "input" / f"{number}.png")
     return folder
 
 
@@ -56,7 +69,9 @@ def carry_out(
 ) -> list[dict[str, float]]:
     """The lines of the log; broken off at the `stop`: stage, step, and "log" (before the save) or "val" (after it)."""
     lines: list[dict[str, float]] = []
-    held_out = [Mixture(CleanFolder(photos), recipe.mixture, batch=2, crop=32).make_batch(0)]
+    pairs = tuple(Place(label=label, folder=photos.parent / "pairs") for label in recipe.mixture.pairs)
+    mixture = open_mixture(recipe.mixture, photos, pairs, part="all", holdout=0, batch=2, crop=32)
+    held_out = [mixture.make_batch(0)]
 
     def show(line: dict[str, float]) -> None:
         lines.append(line)
@@ -71,6 +86,7 @@ def carry_out(
         validate=lambda model: validate(model, held_out),
         show=show,
         pace=PACE,
+        pairs=pairs,
     )
     assert run.train(resume=resume) == folder / CHECKPOINT
     return lines
@@ -143,8 +159,8 @@ def test_the_same_seed_gives_the_same_initial_weights(name: str) -> None:
         ("stages.0.lr=1", lambda r: r.stages[0].lr, 1.0),
         ("stages.0.betas=(0.8, 0.9)", lambda r: r.stages[0].betas, (0.8, 0.9)),
         ("stages.0.bf16=False", lambda r: r.stages[0].bf16, False),
-        ("stages.0.crop=128", lambda r: r.stages[0].crop, 128),
-        ("mixture.degradations.0.sigma.1=9.5", lambda r: r.mixture.degradations[0].sigma[1], 9.5),
+        ("stages.0.crop=160", lambda r: r.stages[0].crop, 160),
+        ("mixture.seed=9", lambda r: r.mixture.seed, 9),
     ],
 )
 def test_one_field_can_be_changed(name: str, setting: str, read: Callable[[Recipe], Any], expected: Any) -> None:
@@ -201,6 +217,33 @@ def test_there_has_to_be_a_run_to_resume(photos: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_network_or_an_objective_is_set_by_its_name() -> None:
+    recipe = override(RECIPES["published-5d"](), "network=restormer")
+    assert recipe.network == Restormer.Config()
+    assert override(recipe, "network.width=24").network.width == 24
+    changed = override(recipe, "stages.0.objective=masked_image_modelling")
+    assert changed.stages[0].objective == MaskedImageModelling.Config()
+    assert from_json(to_json(changed)) == changed
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ("network=resnet", "unknown 'resnet'; known here are nafnet, "),
+        ("stages.0.objective=nafnet", "unknown 'nafnet'; known here are degradation_classification, "),
+        ("mixture=mine", "holds fields of its own; set one of degradations, "),
+    ],
+)
+def test_only_parts_of_the_same_kind_are_set_by_name(setting: str, reason: str) -> None:
+    with pytest.raises(UndegradeError, match=f"--set {setting}: {reason}"):
+        override(RECIPES["published-5d"](), setting)
+
+
+def test_a_field_of_a_degradation_can_be_changed() -> None:
+    changed = override(RECIPES["universal-small"](), "mixture.degradations.0.sigma.1=9.5")
+    assert changed.mixture.degradations[0].sigma == (0.0, 9.5)  # type: ignore[attr-defined]
+
+
 def test_a_severity_out_of_range_is_refused() -> None:
     with pytest.raises(UndegradeError, match=r"noise: sigma is \(0.0, 300.0\).*within 0 to 255"):
         override(RECIPES["universal-small"](), "mixture.degradations.0.sigma=(0, 300)")
@@ -245,7 +288,7 @@ def test_each_stage_moves_the_weights(
     assert len(moved) > 0.5 * len(fresh)
 
 
-@every_debug_twin
+@two_debug_twins
 @pytest.mark.parametrize(
     "stops",
     [
@@ -283,7 +326,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
         assert torch.equal(weights[key], value), key
 
 
-@every_debug_twin
+@two_debug_twins
 def test_a_run_broken_off_at_its_last_breath_still_ends_with_the_final_weights(
     name: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,7 +349,7 @@ def test_a_run_broken_off_at_its_last_breath_still_ends_with_the_final_weights(
     final_weights(folder)
 
 
-@every_debug_twin
+@two_debug_twins
 def test_a_finished_run_is_left_alone(
     name: str, photos: Path, uninterrupted: Callable[[str], tuple[Path, list[dict[str, float]]]]
 ) -> None:
@@ -318,7 +361,7 @@ def test_a_finished_run_is_left_alone(
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
-@every_debug_twin
+@two_debug_twins
 def test_another_recipe_does_not_go_on_with_this_run(
     name: str, photos: Path, uninterrupted: Callable[[str], tuple[Path, list[dict[str, float]]]]
 ) -> None:
@@ -327,7 +370,7 @@ def test_another_recipe_does_not_go_on_with_this_run(
         carry_out(other, photos, uninterrupted(name)[0], resume=True)
 
 
-@every_debug_twin
+@two_debug_twins
 def test_a_damaged_state_is_named(name: str, photos: Path, tmp_path: Path) -> None:
     recipe, folder = RECIPES[name](), tmp_path / "run"
     with pytest.raises(Interrupted):

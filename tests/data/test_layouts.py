@@ -16,6 +16,10 @@ EXAMPLES = [
     ("rain13k", "Rain100L/rain-001", "Rain100L/norain-001", None),
     ("rain13k", "rain/norain-001x2", "norain/norain-001", None),
     ("snow100k", "all/synthetic/beautiful_smile_00003", "all/gt/beautiful_smile_00003", None),
+    ("source_target", "train_c/source/1P0A0917", "train_c/target/1P0A0917", None),
+    ("source_target", "train/source/src_00012", "train/target/tar_00012", None),
+    ("raindrop", "train/data/17_rain", "train/gt/17_clean", None),
+    ("sidd", "Data/0001_001_S6/0001_NOISY_SRGB_010", "Data/0001_001_S6/0001_GT_SRGB_010", None),
     ("cdd11", "CDD-11_train/haze_rain/00001", "CDD-11_train/clear/00001", "haze_rain"),
     ("cdd11", "low/00001", "clear/00001", "low"),
 ]

@@ -34,6 +34,9 @@ SETS: dict[str, tuple[list[str], list[tuple[str, str, str | None]]]] = {
     "lol": (["our485/low/2.png", "our485/high/2.png"], [("our485/low/2.png", "our485/high/2.png", None)]),
     "rain13k": (["rain-001.png", "norain-001.png"], [("rain-001.png", "norain-001.png", None)]),
     "snow100k": (["synthetic/a.jpg", "gt/a.jpg", "mask/a.jpg"], [("synthetic/a.jpg", "gt/a.jpg", None)]),
+    "source_target": (["source/src_1.png", "target/tar_1.png"], [("source/src_1.png", "target/tar_1.png", None)]),
+    "raindrop": (["data/1_rain.png", "gt/1_clean.png"], [("data/1_rain.png", "gt/1_clean.png", None)]),
+    "sidd": (["1/1_NOISY_SRGB_10.png", "1/1_GT_SRGB_10.png"], [("1/1_NOISY_SRGB_10.png", "1/1_GT_SRGB_10.png", None)]),
     "cdd11": (
         ["clear/1.png", "haze/1.png", "haze_rain/1.png", "low/1.png"],
         [

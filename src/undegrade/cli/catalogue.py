@@ -38,12 +38,13 @@ def models(as_json: Json = False) -> None:
 
 
 def recipes(as_json: Json = False) -> None:
-    """List the recipes that `undegrade train` knows. Needs PyTorch."""
+    """List the recipes that `undegrade train` knows; each has a twin NAME-debug of seconds. Needs PyTorch."""
     with needs_train("undegrade recipes"):
         from undegrade.recipes import RECIPES
     records: list[dict[str, Any]] = [
         {"name": name, "about": _first_line(recipe), "stages": [stage.steps for stage in recipe().stages]}
         for name, recipe in RECIPES.items()
+        if not name.endswith("-debug")
     ]
     rows = [(r["name"], r["about"], " + ".join(map(str, r["stages"]))) for r in records]
     show(records, ("recipe", "about", "steps"), rows, as_json=as_json)

@@ -115,6 +115,18 @@ LAYOUTS: dict[str, Layout] = {
         rules=(_same_names("synthetic", "gt"),),
         beside=("mask/{path}",),
     ),
+    "source_target": Layout(
+        about="DPDD, FHDMi and others whose folders are called so",
+        rules=(Rule(degraded="source/src_{number}", clean="target/tar_{number}"), _same_names("source", "target")),
+    ),
+    "raindrop": Layout(
+        about="Raindrop",
+        rules=(Rule(degraded="data/{number}_rain", clean="gt/{number}_clean"),),
+    ),
+    "sidd": Layout(
+        about="SIDD: noisy and clean shots side by side in a folder for each scene",
+        rules=(Rule(degraded="{scene}_NOISY_SRGB_{number}", clean="{scene}_GT_SRGB_{number}"),),
+    ),
     "cdd11": Layout(
         about="CDD-11: a folder for each degradation, which is its label",
         rules=(Rule(degraded="{label}/{name}", clean="clear/{name}"),),

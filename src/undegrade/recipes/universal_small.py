@@ -8,6 +8,7 @@ from undegrade.data.mixture import MixtureConfig
 from undegrade.degradations import DEGRADATIONS, TEN
 from undegrade.networks import DegradationClassifier, NAFNet
 from undegrade.objectives import DegradationClassification, Restoration
+from undegrade.recipes.debug import debug
 from undegrade.training.recipe import Recipe, Stage
 
 
@@ -63,11 +64,4 @@ def universal_small() -> Recipe:
 
 def universal_small_debug() -> Recipe:
     """The same path in seconds; what the end-to-end test runs."""
-    recipe = universal_small()
-    return replace(
-        recipe,
-        name="universal-small-debug",
-        network=replace(recipe.network, width=8, encoder=(1, 1, 1), middle=1, decoder=(1, 1, 1)),
-        classifier=replace(recipe.classifier, max_channels=8),
-        stages=tuple(replace(s, steps=3, batch=4, crop=32, warmup=1, bf16=False) for s in recipe.stages),
-    )
+    return debug(universal_small())

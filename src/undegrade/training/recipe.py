@@ -136,7 +136,9 @@ def _replaced(node: Any, path: list[str], value: Any, setting: str) -> Any:
 
 
 def _checked(old: Any, value: Any, setting: str) -> Any:
-    """The value to set, of the same type as the old one; a whole number will do for a float."""
+    """The value to set, of the same type as the old one; a whole number will do for a float, a name for a part."""
+    if is_dataclass(old) and isinstance(value, str):
+        return _part(old, value, setting)
     if isinstance(old, float) and type(value) is int:
         return float(value)
     if type(value) is not type(old):
@@ -144,6 +146,21 @@ def _checked(old: Any, value: Any, setting: str) -> Any:
     if isinstance(old, tuple) and old:
         return tuple(_checked(old[0], member, setting) for member in value)
     return value
+
+
+def _part(old: Any, name: str, setting: str) -> Any:
+    """The part of that name with its own defaults, from the catalogue that the old one comes from."""
+    for catalogue in (NETWORKS, OBJECTIVES):
+        configs = {key: kind.Config for key, kind in catalogue.items()}  # type: ignore[attr-defined]
+        if type(old) in configs.values():
+            if name not in configs:
+                raise UndegradeError(f"--set {setting}: unknown {name!r}; known here are {', '.join(configs)}")
+            return configs[name]()
+    raise UndegradeError(f"--set {setting}: holds fields of its own; set one of {_names(old)}")
+
+
+def _names(part: Any) -> str:
+    return ", ".join(f.name for f in fields(part))
 
 
 def dumps(recipe: Recipe) -> str:
