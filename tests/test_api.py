@@ -74,7 +74,7 @@ def test_degrading_is_replayed_by_its_seed(scene: Scene) -> None:
     assert not np.array_equal(first.image, other.image)
     assert [step.degradation for step in first.records] == ["noise", "jpeg"]
     assert 10 <= first.records[0].severities["sigma"] <= 20
-    assert first.records[1].severities == {"quality": 30.0, "chroma": 1.0}
+    assert first.records[1].severities == {"quality": 30.0, "chroma": 2.0}
 
 
 def test_records_replay_the_image(scene: Scene) -> None:

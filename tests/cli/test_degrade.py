@@ -17,7 +17,7 @@ def test_it_uses_the_same_objects_as_the_library(photo_file: Path, capsys: Captu
     specs = ["noise(sigma=25)", "jpeg(quality=30)"]
     arguments = ["degrade", str(photo_file), "--as", specs[0], "--as", specs[1], "-o", str(out), "--seed", "5"]
     assert main(arguments) == 0
-    assert "noise(sigma=25), jpeg(quality=30, chroma=1)" in capsys.readouterr().out
+    assert "noise(sigma=25), jpeg(quality=30, chroma=2)" in capsys.readouterr().out
     expected = undegrade.degrade(photo_file, *specs, seed=5).image
     written = np.round(np.moveaxis(read_picture(out).pixels, 0, 2) * 255)
     assert np.array_equal(written, expected)

@@ -99,6 +99,6 @@ def _article(name: str, text: str, figures: list[str]) -> str:
 
 
 def _figure(pixels: NDArray[np.float32], caption: str) -> str:
-    data = base64.b64encode(encode_jpeg(pixels, QUALITY, subsample=False)).decode()
+    data = base64.b64encode(encode_jpeg(pixels, QUALITY, chroma=0)).decode()
     text = html.escape(caption)
     return f'<figure><img alt="{text}" src="data:image/jpeg;base64,{data}"><figcaption>{text}</figcaption></figure>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,27 @@ from undegrade.images.vips import vips
 Pixels = NDArray[np.float32]
 
 
-def encode_jpeg(pixels: Pixels, quality: int, *, subsample: bool = True) -> bytes:
+def encode_jpeg(pixels: Pixels, quality: int, *, chroma: int = 2) -> bytes:
     """The pixels as a baseline JPEG file without metadata; arguments and errors as for `jpeg_roundtrip`."""
     image = _image(pixels, quality, lowest=1)
-    return bytes(image.jpegsave_buffer(Q=quality, subsample_mode="on" if subsample else "off", keep="none"))
+    if chroma == 1:  # libvips cannot; Pillow asks the same library
+        return _encode_halved_across(pixels, quality)
+    return bytes(image.jpegsave_buffer(Q=quality, subsample_mode="on" if chroma else "off", keep="none"))
 
 
-def jpeg_roundtrip(pixels: Pixels, quality: int, *, subsample: bool = True) -> Pixels:
+def _encode_halved_across(pixels: Pixels, quality: int) -> bytes:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise UndegradeError(
+            'chroma: 1 (4:2:2) needs Pillow, which is not installed; run pip install "undegrade[train]"'
+        ) from None
+    with io.BytesIO() as file:
+        Image.fromarray(_samples(pixels)).save(file, "JPEG", quality=quality, subsampling=1)
+        return file.getvalue()
+
+
+def jpeg_roundtrip(pixels: Pixels, quality: int, *, chroma: int = 2) -> Pixels:
     """Encodes pixels as a baseline JPEG in memory and decodes it again.
 
     The quantisation tables are those of the JPEG standard (ITU-T T.81, Annex K, tables K.1 and K.2), scaled by the
@@ -30,7 +45,8 @@ def jpeg_roundtrip(pixels: Pixels, quality: int, *, subsample: bool = True) -> P
     Args:
         pixels: (3, H, W) RGB in [0, 1]; rounded to 8 bits first.
         quality: libjpeg's, 1 to 100.
-        subsample: halves the chroma both ways (4:2:0), as phones and most web sites do; otherwise 4:4:4.
+        chroma: 0 keeps it whole (4:4:4), 1 halves it across (4:2:2), as many cameras do, 2 both ways (4:2:0), as
+            phones and most web sites do.
 
     Returns:
         (3, H, W) float32 in [0, 1]. Safe to call from several threads.
@@ -38,7 +54,7 @@ def jpeg_roundtrip(pixels: Pixels, quality: int, *, subsample: bool = True) -> P
     Raises:
         UndegradeError: `quality` is out of range, `pixels` not (3, H, W), or the process was forked (see `vips`).
     """
-    encoded = encode_jpeg(pixels, quality, subsample=subsample)
+    encoded = encode_jpeg(pixels, quality, chroma=chroma)
     return _decoded(vips().Image.jpegload_buffer(encoded, access="sequential"))
 
 
@@ -74,9 +90,13 @@ def _image(pixels: Pixels, quality: int, *, lowest: int = 0) -> Any:
     if pixels.ndim != 3 or pixels.shape[0] != 3:
         raise UndegradeError(f"pixels: shape {pixels.shape}; expected (3, H, W)")
     _, height, width = pixels.shape
-    samples = np.ascontiguousarray(np.moveaxis(from_unit(pixels, np.uint8), 0, 2))
-    image = vips().Image.new_from_memory(samples, width, height, 3, "uchar")
+    image = vips().Image.new_from_memory(_samples(pixels), width, height, 3, "uchar")
     return image.copy(interpretation="srgb")
+
+
+def _samples(pixels: Pixels) -> NDArray[np.uint8]:
+    """(3, H, W) in [0, 1] -> (H, W, 3), rounded to 8 bits."""
+    return np.ascontiguousarray(np.moveaxis(from_unit(pixels, np.uint8), 0, 2))
 
 
 def _decoded(image: Any) -> Pixels:
