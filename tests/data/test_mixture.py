@@ -16,7 +16,7 @@ from undegrade.data.pack import write_pack
 from undegrade.data.pairs import find_whole
 from undegrade.data.places import Place
 from undegrade.data.shards import write_shards
-from undegrade.degradations import COMPOUNDS, Chain, find_step, parse
+from undegrade.degradations import COMPOUNDS, DEGRADATIONS, Chain, find_step, parse
 from undegrade.degradations import replay as replay_records
 from undegrade.degradations.chain import Maybe, OneOf, RandomOrder
 from undegrade.errors import UndegradeError
@@ -70,6 +70,26 @@ def test_labels_come_as_often_as_their_weights_say(photos: Path) -> None:
     assert len(set(orders)) > 3
 
 
+def test_families_come_as_often_as_their_weights_say_and_their_members_by_turns(photos: Path) -> None:
+    kinds = [kind() for kind in DEGRADATIONS.values() if kind.family in ("noise", "resolution")]
+    config = MixtureConfig(degradations=(*kinds, COMPOUNDS["cdd11_haze"]), balance="family", weights=(1, 2, 3, 1))
+    assert list(config.families) == ["clean", "noise", "resolution", "mixture"]
+    data = mixture(photos, config=config)
+    families = {label: name for name, labels in config.families.items() for label in labels}
+    drawn = [data._label(number) for number in range(7 * 14)]
+    blocks = [drawn[i : i + 7] for i in range(0, len(drawn), 7)]
+    expected = Counter({"clean": 1, "noise": 2, "resolution": 3, "mixture": 1})
+    assert all(Counter(families[label] for label in block) == expected for block in blocks)
+    # 14 blocks are 28 turns of the 7 kinds of noise and 42 of the 2 of resolution.
+    counts = Counter(drawn)
+    assert {counts[label] for label in config.families["noise"]} == {4}
+    assert {counts[label] for label in config.families["resolution"]} == {21}
+    assert data.sample(3)[2] == drawn[3]
+    cycles = [tuple(x for x in drawn if families[x] == "noise")[i : i + 7] for i in range(0, 28, 7)]
+    assert all(sorted(cycle) == list(config.families["noise"]) for cycle in cycles)
+    assert len(set(cycles)) > 1
+
+
 def test_the_strongest_levels_alone_can_be_drawn(photos: Path) -> None:
     data = mixture(photos, config=replace(CONFIG, levels=(0.9, 1.0)))
     records = [record for number in range(20) for record in data.sample(number)[3]]
@@ -88,6 +108,11 @@ def test_no_two_samples_share_a_seed(photos: Path) -> None:
     [
         ({"weights": (1, 2)}, r"MixtureConfig.weights is \(1, 2\); expected one"),
         ({"weights": (0,) * 5}, "MixtureConfig.weights is"),
+        ({"balance": "kind"}, "MixtureConfig.balance is 'kind'; expected label or family"),
+        (
+            {"balance": "family", "weights": (1,) * 4},
+            r"MixtureConfig.weights is \(1, 1, 1, 1\); expected one for each of 5 families: clean, noise, weather, ",
+        ),
         ({"levels": (0.5, 0.2)}, "MixtureConfig.levels is"),
         ({"levels": (0.0, 2.0)}, "MixtureConfig.levels is"),
         ({"degradations": ()}, "MixtureConfig.degradations is empty, and so is pairs"),

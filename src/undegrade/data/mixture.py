@@ -22,6 +22,7 @@ from undegrade.degradations import DEGRADATIONS, Step, replay
 from undegrade.degradations.chain import single_names
 from undegrade.errors import UndegradeError, check_at_least
 
+BALANCES = ("label", "family")
 OTHER_NAMES = {"low": "low_light"}  # as CDD-11 calls them
 
 
@@ -32,7 +33,8 @@ class MixtureConfig:
     degradations: tuple[Step, ...] = ()  # members of the catalogue, or compounds of them
     pairs: tuple[str, ...] = ()  # labels whose samples are pairs from disk; where they lie is said when it is trained
     clean_class: bool = True  # unspoiled patches are a class of their own
-    weights: tuple[int, ...] = ()  # how often each label comes, in the order of `labels`; all alike unless given
+    balance: str = "label"  # what comes equally often: each "label"; or each "family", and in it its labels by turns
+    weights: tuple[int, ...] = ()  # how often each label comes, in the order of `labels`; or each of `families`
     levels: tuple[float, float] = (0.0, 1.0)  # the part of each range that is drawn, from the weakest to the strongest
     seed: int = 0
 
@@ -47,9 +49,12 @@ class MixtureConfig:
                 raise ValueError(
                     f"MixtureConfig.pairs is {self.pairs}; expected names unlike each other and unlike {taken}"
                 )
-        if self.weights and (len(self.weights) != len(self.labels) or min(self.weights) < 0 or not sum(self.weights)):
+        if self.balance not in BALANCES:
+            raise ValueError(f"MixtureConfig.balance is {self.balance!r}; expected {' or '.join(BALANCES)}")
+        if self.weights and (len(self.weights) != len(self.turns) or min(self.weights) < 0 or not sum(self.weights)):
+            what = "labels" if self.balance == "label" else f"families: {', '.join(self.families)}"
             raise ValueError(
-                f"MixtureConfig.weights is {self.weights}; expected one for each of {len(self.labels)} labels"
+                f"MixtureConfig.weights is {self.weights}; expected one for each of {len(self.turns)} {what}"
             )
         if not (len(self.levels) == 2 and 0 <= self.levels[0] <= self.levels[1] <= 1):
             raise ValueError(f"MixtureConfig.levels is {self.levels}; expected (low, high) within 0 to 1")
@@ -71,9 +76,23 @@ class MixtureConfig:
         return self.clean_class or bool(self.degradations)
 
     @property
+    def families(self) -> dict[str, tuple[int, ...]]:
+        """The labels' indices by family of the catalogue; "clean", "mixture" (compounds) and "pairs" count as such."""
+        of_each = [getattr(step, "family", "mixture") for step in self.degradations]
+        names = [CLEAN] * self.clean_class + of_each + ["pairs"] * len(self.pairs)
+        return {name: tuple(i for i, own in enumerate(names) if own == name) for name in dict.fromkeys(names)}
+
+    @property
+    def turns(self) -> tuple[tuple[int, ...], ...]:
+        """What is drawn equally often, or by weight: the labels that share a turn, by their indices."""
+        if self.balance == "family":
+            return tuple(self.families.values())
+        return tuple((index,) for index in range(len(self.labels)))
+
+    @property
     def block(self) -> tuple[int, ...]:
-        """The labels' indices, each as often as its weight says; batches go through them in random order."""
-        weights = self.weights or (1,) * len(self.labels)
+        """The indices of `turns`, each as often as its weight says; batches go through them in random order."""
+        weights = self.weights or (1,) * len(self.turns)
         return tuple(index for index, weight in enumerate(weights) for _ in range(weight))
 
 
@@ -102,8 +121,8 @@ def _catalogue_names(text: str) -> tuple[str, ...]:
 class Mixture(IterableDataset["Batch | UndegradeError"]):
     """Sample n is the same picture whoever asks, in whatever process: everything is drawn from (seed, n).
 
-    Each run of `len(config.block)` samples holds every label as often as its weight says, in random order. No two
-    samples share a seed, however long the training.
+    Each run of `len(config.block)` samples holds every label, or every family, as often as its weight says, in random
+    order; the labels of a family come by turns. No two samples share a seed, however long the training.
 
     Args:
         photos: the clean pictures; None where the mixture needs none.
@@ -134,10 +153,7 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
 
     def sample(self, number: int) -> tuple[Tensor, Tensor, int, tuple[Record, ...]]:
         """(degraded, clean, label, records) of the sample of that number; pictures (3, crop, crop) in [0, 1]."""
-        config, block = self.config, self.config.block
-        round_number, place = divmod(number, len(block))
-        order = np.random.default_rng((config.seed, 0, round_number)).permutation(len(block))
-        label = block[order[place]]
+        config, label = self.config, self._label(number)
         rng = np.random.default_rng((config.seed, 1, number))
         index = label - config.clean_class
         if index >= len(config.degradations):
@@ -149,6 +165,19 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         records = config.degradations[index].plan(generator, config.levels)
         return replay(clean, records), clean, label, records
+
+    def _label(self, number: int) -> int:
+        """The index of the label of the sample of that number."""
+        seed, block, turns = self.config.seed, self.config.block, self.config.turns
+        round_number, place = divmod(number, len(block))
+        chosen = np.random.default_rng((seed, 0, round_number)).permutation(len(block))[place]
+        labels = turns[block[chosen]]
+        if len(labels) == 1:
+            return labels[0]
+        # Which turn of this family it is, over all rounds; all its labels have had one before the first has another.
+        turn = round_number * block.count(block[chosen]) + int(chosen) - block.index(block[chosen])
+        cycle, place = divmod(turn, len(labels))
+        return labels[np.random.default_rng((seed, 2, block[chosen], cycle)).permutation(len(labels))[place]]
 
     def _crop(self, rng: np.random.Generator, folder: CleanFolder | PairFolder | None) -> tuple[Tensor, Tensor]:
         """The same random patch (3, crop, crop) in [0, 1] of a degraded and its clean picture, or of a clean one twice.
