@@ -5,11 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 import undegrade
-from undegrade.images import read_picture
+from undegrade.degradations import parse, replay
+from undegrade.diagnosis import name
+from undegrade.images import Picture, read_picture
 from undegrade.inference.backends import OpenVinoBackend
 from undegrade.inference.models import MODELS, WEIGHTS
+from undegrade.inference.restorer import Restorer
+from undegrade.inference.tiling import cut
 from undegrade.metrics import psnr
 from undegrade.networks.checkpoint import load_checkpoint, read_header
 
@@ -35,9 +40,29 @@ def test_export_agrees_with_torch(name: str) -> None:
     model = load_checkpoint(WEIGHTS / f"{name}.safetensors")
     with torch.inference_mode():
         expected, logits = model(torch.from_numpy(picture)[None].contiguous())
-    restored, found = OpenVinoBackend(MODELS[name].path, precision="f32").run(picture)
+    restored, context = OpenVinoBackend(MODELS[name].path, precision="f32").run(picture)
     assert psnr(restored.clip(0, 1), expected[0].numpy().clip(0, 1)) > 50
-    np.testing.assert_allclose(found, logits[0].numpy(), atol=0.05)
+    np.testing.assert_allclose(context[-len(model.labels) :], logits[0].numpy(), atol=0.05)
+
+
+@pytest.mark.slow
+def test_two_megapixels_in_tiles_equal_the_whole_and_show_no_seam() -> None:
+    small = torch.from_numpy(read_picture(EXAMPLES / "cat-well.png").pixels)[None]
+    side = 1424
+    clean = F.interpolate(small, (side, side), mode="bicubic").clamp(0, 1)[0]
+    spoiled = replay(clean, parse("noise(sigma=25)").plan(torch.Generator().manual_seed(0))).numpy()
+    backend = OpenVinoBackend(MODELS["universal-small"].path)
+    whole, tiled = (
+        Restorer(backend, name, tile=tile).restore(Picture(pixels=spoiled)).picture.pixels for tile in (side + 16, 512)
+    )
+    difference = 255 * (tiled - whole)
+    assert np.abs(spoiled - whole).mean() > 0.05
+    assert np.abs(difference).mean() < 0.1
+    # A seam would be a step of the mean along the border of a tile, where the middle of the slope lies.
+    steps = np.abs(np.diff(difference.mean((0, 1))))
+    borders = [t.left + t.columns.size for t in cut(side, side, tile=512, multiple=16)[0]][:-1]
+    assert len(borders) == 3
+    assert max(steps[border - 64 : border].max() for border in borders) < 0.05
 
 
 @pytest.mark.slow

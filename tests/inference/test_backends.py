@@ -20,10 +20,20 @@ def test_every_backend_answers_alike(model: Path, checkpoint: Path, scene: Scene
         assert backend.labels[0] == "clean"
         assert len(backend.labels) == 11
         assert backend.size_multiple == 16
-        picture, logits = backend.run(scene(21, 34))
+        picture, context = backend.run(scene(21, 34))
         assert (picture.shape, picture.dtype) == ((3, 21, 34), np.float32)
-        assert (logits.shape, logits.dtype) == ((11,), np.float32)
-        assert backend.labels[int(logits.argmax())] == "rain"
+        assert (context.ndim, context.dtype) == (1, np.float32)
+        assert context.size > 11
+        assert backend.labels[int(context[-11:].argmax())] == "rain"
+
+
+def test_every_backend_heeds_the_context(model: Path, checkpoint: Path, scene: Scene) -> None:
+    bright, dark = scene(48, 48), np.float32(0.2) * scene(48, 48)
+    for backend in (open_backend(model, precision="f32"), open_backend(checkpoint)):
+        alone, own = backend.run(dark)
+        _, other = backend.run(bright)
+        np.testing.assert_allclose(backend.run(dark, own)[0], alone, atol=1e-5)
+        assert np.abs(backend.run(dark, other)[0] - alone).max() > 1e-4
 
 
 def test_the_kind_of_file_decides(model: Path, checkpoint: Path) -> None:
@@ -73,7 +83,7 @@ def copy_model(model: Path, folder: Path) -> Path:
         (lambda xml: xml.write_bytes(xml.read_bytes()[:5000]), "tiny.xml: the model is damaged"),
         (lambda xml: xml.with_suffix(".bin").write_bytes(b""), "tiny.xml: the model is damaged"),
         (lambda xml: xml.write_text(xml.read_text().replace("undegrade", "another")), "no undegrade header"),
-        (lambda xml: xml.write_text(xml.read_text().replace("version&quot;: 1", "version&quot;: 9")), "version 9"),
+        (lambda xml: xml.write_text(xml.read_text().replace("version&quot;: 2", "version&quot;: 9")), "version 9"),
     ],
 )
 def test_a_damaged_model_is_one_line(

@@ -13,7 +13,7 @@ from undegrade.errors import UndegradeError
 from undegrade.inference.backends import OpenVinoBackend, TorchBackend, openvino_core
 from undegrade.inference.export import export, file_sha256
 from undegrade.networks import UniversalRestorer
-from undegrade.networks.checkpoint import read_header, save_checkpoint
+from undegrade.networks.checkpoint import load_checkpoint, read_header, save_checkpoint
 from undegrade.recipes import RECIPES
 from undegrade.training.run import build
 
@@ -34,12 +34,12 @@ def test_openvino_agrees_with_torch_at_several_sizes(
     torch_backend = TorchBackend(checkpoint)
     for size in ((64, 64), (33, 120), (16, 5), (130, 47)):
         image = scene(*size)
-        picture, logits = exact.run(image)
-        expected, expected_logits = torch_backend.run(image)
+        picture, context = exact.run(image)
+        expected, expected_context = torch_backend.run(image)
         assert picture.shape == expected.shape == image.shape
         assert psnr(expected, image) < 40  # the network does something
         assert psnr(picture, expected) > least
-        np.testing.assert_allclose(logits, expected_logits, atol=0.01)
+        np.testing.assert_allclose(context, expected_context, atol=0.01)
 
 
 def test_the_header_describes_the_model(checkpoint: Path, model: Path) -> None:
@@ -47,15 +47,17 @@ def test_the_header_describes_the_model(checkpoint: Path, model: Path) -> None:
     header = json.loads(exported.get_rt_info(["undegrade"]).astype(str))
     source = read_header(checkpoint)
     assert header == {
-        "version": 1,
+        "version": 2,
         "network": "nafnet",
         "labels": source["labels"],
         "size_multiple": 16,
+        "num_context": load_checkpoint(checkpoint).num_context,
         "checkpoint_sha256": source["sha256"],
         "weights_sha256": file_sha256(model.with_suffix(".bin")),
     }
     assert header["labels"][0] == "clean"
-    assert [sorted(output.names) for output in exported.outputs] == [["picture"], ["logits"]]
+    assert [sorted(output.names) for output in exported.outputs] == [["picture"], ["context_of_image"]]
+    assert [sorted(given.names) for given in exported.inputs] == [["image"], ["context"], ["trust"]]
     assert str(exported.inputs[0].partial_shape) == "[1,3,?,?]"
 
 

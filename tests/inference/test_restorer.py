@@ -19,15 +19,21 @@ class Brighten:
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, ...]] = []
+        self.contexts: list[NDArray[np.float32] | None] = []
 
-    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(
+        self, image: NDArray[np.float32], context: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         self.sizes.append(image.shape[1:])
+        self.contexts.append(context)
         bright = np.float32(10 * (image.mean() - 0.3))
         return image + np.float32(0.3), np.array([0, bright], np.float32)
 
 
 class Broken(Brighten):
-    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(
+        self, image: NDArray[np.float32], context: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return image * np.float32("nan"), np.zeros(2, np.float32)
 
 
@@ -53,7 +59,9 @@ def test_what_is_well_is_left_alone_to_the_last_bit(scene: Scene) -> None:
 
 def test_gray_stays_gray(scene: Scene) -> None:
     class Tint(Brighten):
-        def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def run(
+            self, image: NDArray[np.float32], context: NDArray[np.float32] | None = None
+        ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             tint = np.float32([0.1, 0.0, -0.2])[:, None, None]
             return image + tint, np.float32([0, 5])
 
@@ -68,12 +76,33 @@ def test_large_pictures_go_tile_by_tile_without_a_seam(scene: Scene) -> None:
     backend, told = Brighten(), []
     picture = Picture(pixels=np.maximum(scene(1700, 900), np.float32(0.4)))
     restored = Restorer(backend, name).restore(picture, lambda done, total: told.append((done, total)))
-    assert backend.sizes == [(624, 496)] * 6
+    assert backend.sizes[:9] == [(256, 256)] * 9
+    assert len(backend.sizes[9:]) == 6
     assert told == [(n, 6) for n in range(1, 7)]
     np.testing.assert_allclose(restored.picture.pixels, (picture.pixels + 0.3).clip(0, 1), atol=1e-6)
 
 
-def test_diagnosis_and_restoration_judge_alike_by_at_most_nine_tiles() -> None:
+def test_every_tile_is_told_what_the_samples_say(scene: Scene) -> None:
+    backend = Brighten()
+    ramp = np.linspace(0.2, 1, 1000, dtype=np.float32)
+    restored = Restorer(backend, name).restore(Picture(pixels=np.broadcast_to(ramp, (3, 300, 1000)).copy()))
+    told = [context for context in backend.contexts if context is not None]
+    samples = [context for context in backend.contexts if context is None]
+    assert (len(samples), len(told)) == (6, 2)
+    np.testing.assert_array_equal(told[0], told[1])
+    assert told[0][0] == 0
+    # The samples' logits, 10 * (mean - 0.3), average to that of the ramp.
+    np.testing.assert_allclose(told[0][1], 10 * (0.6 - 0.3), atol=0.05)
+    assert restored.diagnosis.probability == pytest.approx(1 / (1 + np.exp(-told[0][1])), abs=1e-6)
+
+
+def test_a_small_picture_is_looked_at_once(scene: Scene) -> None:
+    backend = Brighten()
+    Restorer(backend, name).restore(Picture(pixels=np.maximum(scene(256, 200), np.float32(0.4))))
+    assert (backend.sizes, backend.contexts) == ([(256, 200)], [None])
+
+
+def test_diagnosis_and_restoration_judge_alike_by_at_most_nine_samples() -> None:
     ramp = np.linspace(0, 1, 3000, dtype=np.float32)
     picture = Picture(pixels=np.broadcast_to(ramp, (3, 2500, 3000)).copy())
     looking, restoring = Brighten(), Brighten()
@@ -81,7 +110,7 @@ def test_diagnosis_and_restoration_judge_alike_by_at_most_nine_tiles() -> None:
     restored = Restorer(restoring, name).restore(picture)
     assert found == restored.diagnosis
     assert len(looking.sizes) == 9
-    assert len(restoring.sizes) == 20
+    assert len(restoring.sizes) == 9 + 20
     assert 0.5 < found.probability < 1
 
 

@@ -35,8 +35,17 @@ class Backend(Protocol):
     def size_multiple(self) -> int:
         """Sides that are multiples of it need no padding."""
 
-    def run(self, image: Pixels) -> tuple[Pixels, Pixels]:
-        """(3, H, W) RGB in [0, 1], any size -> restored (3, H, W), not clipped, and logits (num_labels,)."""
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        """Restore a picture, or a part of one.
+
+        Args:
+            image: (3, H, W) RGB in [0, 1], any size.
+            context: (num_context,), of the picture that the image is a part of: the mean of what is returned here for
+                parts of it. None: the image is the picture.
+
+        Returns:
+            The restored image (3, H, W), not clipped, and its own context, whose last numbers are the logits.
+        """
 
 
 class OpenVinoBackend:
@@ -67,15 +76,21 @@ class OpenVinoBackend:
         self.name = f"{path.name}, OpenVINO {chosen}"
         self.labels = tuple(header["labels"])
         self.size_multiple = int(header["size_multiple"])
+        self._nothing = np.zeros(int(header["num_context"]), np.float32)
         self._compiled = core.compile_model(model, "CPU", config)
         self._lock = Lock()  # a compiled model answers one call at a time
 
-    def run(self, image: Pixels) -> tuple[Pixels, Pixels]:
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
         """See `Backend.run`; safe to call from several threads."""
         padded, height, width = pad_to_multiple(image, self.size_multiple)
+        given = {
+            "image": np.ascontiguousarray(padded[None]),
+            "context": (self._nothing if context is None else context)[None],
+            "trust": np.float32(context is not None),
+        }
         with self._lock:
-            answer = self._compiled({"image": np.ascontiguousarray(padded[None])})
-        return crop_to(answer["picture"][0], height, width), answer["logits"][0]
+            answer = self._compiled(given)
+        return crop_to(answer["picture"][0], height, width), answer["context_of_image"][0]
 
 
 @cache
@@ -132,16 +147,18 @@ class TorchBackend:
         self.name = f"{path.name}, PyTorch f32"
         self.labels = self._model.labels
         self.size_multiple = self._model.network.size_multiple
+        self._lock = Lock()  # the exchange of means is no matter for two threads
 
-    def run(self, image: Pixels) -> tuple[Pixels, Pixels]:
-        """See `Backend.run`."""
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        """See `Backend.run`; safe to call from several threads."""
         import torch
 
         padded, height, width = pad_to_multiple(image, self.size_multiple)
         batch = torch.from_numpy(padded[None]).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            picture, logits = self._model(batch)
-        return crop_to(picture[0].contiguous().numpy(), height, width), logits[0].numpy()
+        given = torch.zeros(self._model.num_context) if context is None else torch.from_numpy(context)
+        with torch.inference_mode(), self._lock:
+            picture, own = self._model.answer_part(batch, given[None], torch.tensor(float(context is not None)))
+        return crop_to(picture[0].contiguous().numpy(), height, width), own[0].numpy()
 
 
 def open_backend(path: Path, *, precision: Precision = "auto") -> Backend:

@@ -15,7 +15,8 @@ from undegrade.inference.extras import needs_train
 if TYPE_CHECKING:
     from undegrade.networks import UniversalRestorer
 
-VERSION = 1  # of the layout of the header
+VERSION = 2  # of the layout of the header
+NAMES = ("image", "context", "trust", "picture", "context_of_image")  # of the inputs and outputs
 HEADER = "undegrade"  # key of the header in the model's rt_info
 
 
@@ -23,8 +24,9 @@ def export(checkpoint: Path, out: Path, half: bool = True) -> None:
     """Write the checkpoint as `out` (.xml) and a .bin file beside it, both or none.
 
     The model takes `image` (1, 3, H, W), RGB in [0, 1], H and W any multiples of its size multiple, and answers with
-    `picture` (1, 3, H, W), not clipped, and `logits` (1, num_labels). Padding is left to the caller: traced, it would
-    be frozen to one size.
+    `picture` (1, 3, H, W), not clipped, and `context_of_image` (1, num_context), whose last numbers are the logits.
+    Where the image is a part of a picture, it also takes the picture's `context` and 1 as `trust`, otherwise 0
+    (`UniversalRestorer.answer_part`). Padding is left to the caller: traced, it would be frozen to one size.
 
     Args:
         checkpoint: written by `undegrade train`.
@@ -42,13 +44,16 @@ def export(checkpoint: Path, out: Path, half: bool = True) -> None:
 
         header = read_header(checkpoint)
         model = load_checkpoint(checkpoint)
-    if not model.network.global_statistics:
+    if getattr(model.network.config, "local_size", 0):
         raise UndegradeError(f"{checkpoint}: networks with local statistics (local_size) cannot be exported")
+    if model.network.scale != 1:
+        raise UndegradeError(f"{checkpoint}: networks that enlarge the picture (scale) cannot be exported")
     about = {
         "version": VERSION,
         "network": header["network"],
         "labels": list(model.labels),
         "size_multiple": model.network.size_multiple,
+        "num_context": model.num_context,
         "checkpoint_sha256": header["sha256"],
     }
     _save(_convert(model), out, about, half=half)
@@ -62,28 +67,31 @@ def _convert(model: UniversalRestorer) -> Any:
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
-    class Unpadded(torch.nn.Module):
-        """The forward of `UniversalRestorer` without padding and cropping."""
+    class Part(torch.nn.Module):
+        """`UniversalRestorer.answer_part` as a forward."""
 
         def __init__(self) -> None:
             super().__init__()
             self.model = model
 
-        def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return self.model.answer(image)
+        def forward(
+            self, image: torch.Tensor, context: torch.Tensor, trust: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.model.answer_part(image, context, trust)
 
     side = 2 * model.network.size_multiple
+    example = (torch.zeros(1, 3, side, side), torch.zeros(1, model.num_context), torch.zeros(()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns about itself
-        decoder = TorchScriptPythonDecoder(Unpadded().eval(), example_input=torch.zeros(1, 3, side, side))
+        decoder = TorchScriptPythonDecoder(Part().eval(), example_input=example)
         frontend = FrontEndManager().load_by_framework("pytorch")
         converted = frontend.convert(frontend.load(decoder))
-    converted.reshape(openvino.PartialShape([1, 3, -1, -1]))
+    shapes: tuple[list[int], ...] = ([1, 3, -1, -1], [1, model.num_context], [])
+    converted.reshape({place: openvino.PartialShape(shape) for place, shape in enumerate(shapes)})
     # Folds constants and scales into the convolutions: a third of the nodes, and compiled in half the time.
     apply_moc_transformations(converted, cf=True)
-    converted.inputs[0].set_names({"image"})
-    for output, name in zip(converted.outputs, ("picture", "logits"), strict=True):
-        output.set_names({name})
+    for place, name in zip((*converted.inputs, *converted.outputs), NAMES, strict=True):
+        place.set_names({name})
     return converted
 
 

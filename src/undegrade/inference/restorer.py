@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from undegrade.errors import UndegradeError
 from undegrade.images.picture import Picture, gray_of, with_pixels
 from undegrade.inference.backends import Backend
-from undegrade.inference.tiling import Tile, blend, combine, cut, survey
+from undegrade.inference.tiling import TILE, bands, cut, samples
 
 Pixels = NDArray[np.float32]
 
@@ -49,17 +51,20 @@ class Restored(Generic[F]):
 class Restorer(Generic[F]):
     """Names what is wrong with a picture and repairs it.
 
-    A picture larger than a tile is judged by up to nine of its tiles, spread from edge to edge; `restore` and
-    `diagnose` judge alike. A network with global statistics sees those of the tile. Gray pictures are restored as RGB
-    with three equal channels, and the result is its luma; alpha is not looked at and stays as it is.
+    A picture is judged by samples of it, up to nine squares spread from edge to edge; `restore` and `diagnose` judge
+    alike. What a network takes over all pixels (means, and the logits that decide what is repaired) is measured on the
+    samples too and given to every tile, so that tiles are repaired as parts of one picture, and how it is cut makes no
+    difference. Gray pictures are restored as RGB with three equal channels, and the result is its luma; alpha is not
+    looked at and stays as it is.
 
     Args:
         backend: runs the model.
         diagnose: from probabilities (num_labels,) and labels to a diagnosis.
+        tile: largest side of a tile, pixels.
     """
 
-    def __init__(self, backend: Backend, diagnose: Callable[[Pixels, tuple[str, ...]], F]) -> None:
-        self.backend = backend
+    def __init__(self, backend: Backend, diagnose: Callable[[Pixels, tuple[str, ...]], F], *, tile: int = TILE) -> None:
+        self.backend, self.tile = backend, tile
         self._name = diagnose
 
     def diagnose(self, picture: Picture) -> F:
@@ -68,8 +73,7 @@ class Restorer(Generic[F]):
         Raises:
             UndegradeError: the model's answer is no number.
         """
-        tiles = survey(self._grid(picture))
-        return self._judge([self._run(picture, tile)[1] for tile in tiles], tiles)
+        return self._judge(self._look(picture)[0])
 
     def restore(self, picture: Picture, on_tile: Callable[[int, int], None] = lambda done, total: None) -> Restored[F]:
         """The picture repaired, values clipped to [0, 1], or left alone where nothing is wrong with it.
@@ -82,38 +86,60 @@ class Restorer(Generic[F]):
             UndegradeError: the model's answer is no number.
         """
         began = time.perf_counter()
-        grid = self._grid(picture)
-        tiles = [tile for row in grid for tile in row]
-        first = survey(grid)
-        canvas = np.zeros_like(picture.pixels)
-        probabilities = []
-        for done, tile in enumerate(first, start=1):
-            pixels, answer = self._run(picture, tile)
-            probabilities.append(answer)
-            blend(canvas, tile, pixels)
-            on_tile(done, len(tiles))
-        diagnosis = self._judge(probabilities, first)
+        context, restored = self._look(picture)
+        diagnosis = self._judge(context)
         if diagnosis.healthy:
             return Restored(picture=picture, diagnosis=diagnosis, changed=False, seconds=time.perf_counter() - began)
-        for done, tile in enumerate((t for t in tiles if t not in first), start=len(first) + 1):
-            blend(canvas, tile, self._run(picture, tile)[0])
-            on_tile(done, len(tiles))
+        if restored is None:
+            restored = self._repair(picture, context, on_tile)
         if picture.gray:
-            canvas[:] = gray_of(canvas)
-        np.clip(canvas, 0, 1, out=canvas)
-        restored = with_pixels(picture, canvas)
-        return Restored(picture=restored, diagnosis=diagnosis, changed=True, seconds=time.perf_counter() - began)
+            restored[:] = gray_of(restored)
+        np.clip(restored, 0, 1, out=restored)
+        return Restored(
+            picture=with_pixels(picture, restored),
+            diagnosis=diagnosis,
+            changed=True,
+            seconds=time.perf_counter() - began,
+        )
 
-    def _grid(self, picture: Picture) -> list[list[Tile]]:
-        return cut(*picture.pixels.shape[1:], multiple=self.backend.size_multiple)
+    def _look(self, picture: Picture) -> tuple[Pixels, Pixels | None]:
+        """What the picture's parts must know of it, the mean over its samples; and the restored one if it is small."""
+        contexts, restored = [], None
+        grid = samples(*picture.pixels.shape[1:], multiple=self.backend.size_multiple)
+        for row in grid:
+            given = rows_of(picture, row[0].top, row[0].height)
+            for box in row:
+                restored, context = self._run(given[:, :, box.left : box.left + box.width])
+                contexts.append(context)
+        mean: Pixels = np.mean(contexts, axis=0, dtype=np.float32)
+        return mean, restored if len(contexts) == 1 else None
 
-    def _run(self, picture: Picture, tile: Tile) -> tuple[Pixels, Pixels]:
-        """The tile's restored pixels (3, h, w) and probabilities (num_labels,)."""
-        pixels, logits = self.backend.run(tile.crop(picture.pixels))
-        if not (np.isfinite(pixels).all() and np.isfinite(logits).all()):
+    def _repair(self, picture: Picture, context: Pixels, on_tile: Callable[[int, int], None]) -> Pixels:
+        """The picture restored tile by tile, (3, H, W)."""
+        grid = cut(*picture.pixels.shape[1:], tile=self.tile, multiple=self.backend.size_multiple)
+        total, done = sum(map(len, grid)), count(1)
+
+        def work(tile: Pixels) -> Pixels:
+            pixels, _ = self._run(tile, context)
+            on_tile(next(done), total)
+            return pixels
+
+        return np.concatenate(list(bands(grid, partial(rows_of, picture), work)), axis=1)
+
+    def _run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        """The restored image and its own context."""
+        pixels, own = self.backend.run(image, context)
+        if not (np.isfinite(pixels).all() and np.isfinite(own).all()):
             raise UndegradeError(f"{self.backend.name}: the model's answer is no number; try another model")
-        odds = np.exp(logits - logits.max())
-        return pixels, odds / odds.sum()
+        return pixels, own
 
-    def _judge(self, probabilities: list[Pixels], tiles: list[Tile]) -> F:
-        return self._name(combine(probabilities, tiles), self.backend.labels)
+    def _judge(self, context: Pixels) -> F:
+        """The diagnosis; the logits are the context's last numbers."""
+        logits = context[-len(self.backend.labels) :]
+        odds = np.exp(logits - logits.max())
+        return self._name(odds / odds.sum(), self.backend.labels)
+
+
+def rows_of(picture: Picture, top: int, height: int) -> Pixels:
+    """These rows of a picture, (3, height, W), a view."""
+    return picture.pixels[:, top : top + height]

@@ -1,19 +1,32 @@
-"""Pictures larger than a tile: cut into overlapping tiles, put together without seams."""
+"""Pictures larger than a tile: looked at in samples, cut into overlapping tiles, put together without seams."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 TILE = 768  # largest side of a tile in pixels; what fits into one tile runs whole
 OVERLAP = 64  # pixels that neighbours share at least
-SURVEYED = 3  # rows and columns of tiles that a diagnosis looks at, at most
+MARGIN = 16  # pixels along a tile's inner borders that do not count: there a network sees the border
+SAMPLE = 256  # side in pixels of the samples that a picture is judged by, of the order of what networks are trained on
+SAMPLED = 3  # rows and columns of samples, at most
 
 Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A part of a picture, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -22,66 +35,64 @@ class Tile:
 
     top: int  # pixels
     left: int  # pixels
-    rows: Pixels  # (h,), in (0, 1]
-    columns: Pixels  # (w,), in (0, 1]
-
-    @property
-    def area(self) -> float:
-        """The pixels of the picture that are this tile's, counted by weight; over all tiles they sum to H * W."""
-        return float(self.rows.sum()) * float(self.columns.sum())
-
-    def crop(self, image: Pixels) -> Pixels:
-        """The part of (C, H, W) that the tile covers, (C, h, w), a view."""
-        return image[:, self.top : self.top + self.rows.size, self.left : self.left + self.columns.size]
+    rows: Pixels  # (h,), in [0, 1]
+    columns: Pixels  # (w,), in [0, 1]
 
 
-def cut(height: int, width: int, *, tile: int = TILE, overlap: int = OVERLAP, multiple: int = 1) -> list[list[Tile]]:
-    """Rows of overlapping tiles, all of one size, whose weights sum to 1 at each pixel.
+def cut(
+    height: int, width: int, *, tile: int = TILE, overlap: int = OVERLAP, margin: int = MARGIN, multiple: int = 1
+) -> list[list[Tile]]:
+    """Rows of overlapping tiles whose weights sum to 1 at each pixel.
 
     The tiles are as few as `tile` permits and then as small as `overlap` permits, so that little is computed twice: a
-    side of 1000 pixels takes two tiles of 532, not two of 768.
+    side of 1000 pixels takes two tiles of 544, not two of 768. They begin at multiples of `multiple`, where a network
+    that halves the picture divides the whole, too; the last ones end with the picture.
 
     Args:
         height: of the picture, pixels.
         width: of the picture, pixels.
         tile: largest side of a tile, pixels.
         overlap: pixels that neighbours share at least, 0 to tile // 2.
-        multiple: the sides of the tiles are multiples of it where the picture is larger than one.
+        margin: pixels along inner borders whose weight is 0, 0 to overlap // 2.
+        multiple: of the network; `tile` is a multiple of it.
 
     Raises:
-        ValueError: `overlap` is out of range.
+        ValueError: `overlap`, `margin` or `tile` is out of range.
     """
     if not 0 <= overlap <= tile // 2:
         raise ValueError(f"overlap is {overlap}; it must be 0 to {tile // 2}, half the tile")
-    rows, columns = (_axis(length, tile, overlap, multiple) for length in (height, width))
+    if not 0 <= margin <= overlap // 2:
+        raise ValueError(f"margin is {margin}; it must be 0 to {overlap // 2}, half the overlap")
+    if tile % multiple or tile == multiple:
+        raise ValueError(f"tile is {tile}; it must be a multiple of {multiple}, at least twice that")
+    rows, columns = (_axis(length, tile, overlap, margin, multiple) for length in (height, width))
     return [[Tile(top=top, left=left, rows=down, columns=across) for left, across in columns] for top, down in rows]
 
 
-def _axis(length: int, tile: int, overlap: int, multiple: int) -> list[tuple[int, Pixels]]:
+def _axis(length: int, tile: int, overlap: int, margin: int, multiple: int) -> list[tuple[int, Pixels]]:
     """Where the tiles begin along one side of the picture, and their weights along it."""
     if length <= tile:
         return [(0, np.ones(length, np.float32))]
-    count = math.ceil((length - overlap) / (tile - overlap))
-    least = math.ceil((length + (count - 1) * overlap) / count)
+    # Rounding a start to a multiple may cost nearly one multiple of the overlap.
+    count = math.ceil((length - overlap - multiple + 1) / (tile - overlap - multiple + 1))
+    least = math.ceil((length + (count - 1) * (overlap + multiple - 1)) / count)
     side = min(tile, math.ceil(least / multiple) * multiple)
-    starts = [round(i * (length - side) / (count - 1)) for i in range(count)]
-    windows = []
-    for i, start in enumerate(starts):
-        window = np.ones(side)
-        if i > 0:
-            shared = starts[i - 1] + side - start
-            window[:shared] *= _ramp(shared)
-        if i < count - 1:
-            shared = start + side - starts[i + 1]
-            window[side - shared :] *= _ramp(shared)[::-1]
-        windows.append(window)
+    last = math.ceil((length - side) / multiple) * multiple
+    starts = [round(i * last / (count - 1)) // multiple * multiple for i in range(count)]
+    ends = [min(start + side, length) for start in starts]
+    windows = [np.ones(end - start) for start, end in zip(starts, ends, strict=True)]
+    for i in range(1, count):
+        shared = ends[i - 1] - starts[i]
+        ramp = np.pad(_ramp(shared - 2 * margin), margin, constant_values=(0, 1))
+        windows[i][:shared] *= ramp
+        windows[i - 1][len(windows[i - 1]) - shared :] *= ramp[::-1]
     total = np.zeros(length)
-    for start, window in zip(starts, windows, strict=True):
-        total[start : start + side] += window
+    for start, end, window in zip(starts, ends, windows, strict=True):
+        total[start:end] += window
     # Two neighbours sum to 1 as they are; where a third one reaches in, they have to be made to.
     return [
-        (start, (window / total[start : start + side]).astype(np.float32))
-        for start, window in zip(starts, windows, strict=True)
+        (start, (window / total[start:end]).astype(np.float32))
+        for start, end, window in zip(starts, ends, windows, strict=True)
     ]
 
 
@@ -90,21 +101,45 @@ def _ramp(length: int) -> NDArray[np.float64]:
     return (1 - np.cos(np.pi * (np.arange(length) + 0.5) / length)) / 2
 
 
-def blend(canvas: Pixels, tile: Tile, pixels: Pixels) -> None:
-    """Add the tile's `pixels` (C, h, w), weighted, to the canvas (C, H, W), which begins as zeros."""
-    tile.crop(canvas)[:] += pixels * (tile.rows[:, None] * tile.columns)
+def bands(
+    grid: Sequence[Sequence[Tile]], read: Callable[[int, int], Pixels], work: Callable[[Pixels], Pixels]
+) -> Iterator[Pixels]:
+    """The picture that the worked tiles make, from top to bottom, in bands (C, h, W) that are finished.
+
+    Only one row of tiles is held at a time, so memory does not grow with the height.
+
+    Args:
+        grid: from `cut`.
+        read: (top, height) -> these rows of the picture, (C, height, W); asked for from top to bottom.
+        work: (C, h, w) -> the same shape.
+    """
+    carried: Pixels | None = None
+    tops = [row[0].top for row in grid]
+    for row, (top, following) in zip(grid, pairwise([*tops, tops[-1] + grid[-1][0].rows.size]), strict=True):
+        given = read(top, row[0].rows.size)
+        band = np.zeros_like(given)
+        if carried is not None:
+            band[:, : carried.shape[1]] = carried
+        for tile in row:
+            across = slice(tile.left, tile.left + tile.columns.size)
+            band[:, :, across] += work(given[:, :, across]) * (tile.rows[:, None] * tile.columns)
+        finished = following - top
+        yield band[:, :finished]
+        carried = band[:, finished:]
 
 
-def survey(grid: Sequence[Sequence[Tile]], most: int = SURVEYED) -> list[Tile]:
-    """The tiles that stand for the whole picture: of at most `most` rows and columns, evenly spread to the edges."""
+def samples(height: int, width: int, *, side: int = SAMPLE, most: int = SAMPLED, multiple: int = 1) -> list[list[Box]]:
+    """Rows of the squares by which a picture is judged: up to `most` each way, evenly spread from edge to edge.
 
-    def chosen(count: int) -> list[int]:
-        return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
+    They begin at multiples of `multiple`. A picture no larger than `side` is one sample as a whole.
+    """
 
-    return [grid[row][column] for row in chosen(len(grid)) for column in chosen(len(grid[0]))]
+    def starts(length: int) -> list[int]:
+        count = min(most, math.ceil(length / side))
+        last = max(0, length - side)
+        return sorted({round(start) // multiple * multiple for start in np.linspace(0, last, count)})
 
-
-def combine(probabilities: Sequence[Pixels], tiles: Sequence[Tile]) -> Pixels:
-    """The mean of the tiles' probabilities (num_labels,), each weighted by the area that is the tile's."""
-    mean = np.average(np.stack(probabilities), axis=0, weights=[tile.area for tile in tiles])
-    return mean.astype(np.float32)
+    return [
+        [Box(top=top, left=left, height=min(side, height), width=min(side, width)) for left in starts(width)]
+        for top in starts(height)
+    ]

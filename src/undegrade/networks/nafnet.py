@@ -8,6 +8,7 @@ the published network's outputs; the state-dict names are the published ones. `u
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -22,17 +23,26 @@ class LocalMean(nn.Module):
     """Mean over the whole map, or over a box around each pixel (TLC).
 
     Args:
+        channels: of the map.
         kernel: side of the box in pixels of this map; 0 means the whole map.
+
+    Attributes:
+        exchange: what a mean over the whole map is exchanged for where the map is a part of a picture; see
+            `networks.statistics`.
     """
 
-    def __init__(self, kernel: int = 0) -> None:
+    def __init__(self, channels: int, kernel: int = 0) -> None:
         super().__init__()
-        self.kernel = kernel
+        self.channels, self.kernel = channels, kernel
+        self.exchange: Callable[[Tensor], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, 1, 1), or (B, C, H, W) where the box is smaller than the map."""
         height, width = x.shape[-2:]
-        if not self.kernel or (self.kernel >= height and self.kernel >= width):
+        if not self.kernel:
+            mean = x.mean((2, 3), keepdim=True)
+            return self.exchange(mean) if self.exchange else mean
+        if self.kernel >= height and self.kernel >= width:
             return x.mean((2, 3), keepdim=True)
         k1, k2 = min(height, self.kernel), min(width, self.kernel)
         # The integral image with a border of zeros gives each valid box from four corners; sums need float32.
@@ -61,7 +71,7 @@ class NAFBlock(nn.Module):
         self.norm1, self.norm2 = ChannelLayerNorm(c, eps), ChannelLayerNorm(c, eps)
         self.conv1 = nn.Conv2d(c, 2 * c, 1)
         self.conv2 = nn.Conv2d(2 * c, 2 * c, 3, padding=1, groups=2 * c)
-        self.sca = nn.Sequential(LocalMean(kernel), nn.Conv2d(c, c, 1))
+        self.sca = nn.Sequential(LocalMean(c, kernel), nn.Conv2d(c, c, 1))
         self.conv3 = nn.Conv2d(c, c, 1)
         self.conv4 = nn.Conv2d(c, 2 * c, 1)
         self.conv5 = nn.Conv2d(c, c, 1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undegrade.networks.base import RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
+from undegrade.networks.statistics import exchanged, num_statistics
 
 
 class UniversalRestorer(nn.Module):
@@ -55,16 +57,44 @@ class UniversalRestorer(nn.Module):
         """The network's features -> logits (B, num_labels)."""
         return self.classifier(features[: self.network.num_tapped])
 
+    @property
+    def num_context(self) -> int:
+        """How many numbers say of a picture what its parts must know: the network's means, then the logits."""
+        return num_statistics(self.network) + len(self.labels)
+
     def answer(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` for sides that are multiples of the network's `size_multiple`."""
         features = self.network.features(image)
-        picture, logits = self.network.reconstruct(image, features), self.name(features)
+        logits = self.name(features)
+        return self._draw(image, features, logits), logits
+
+    def answer_part(self, image: Tensor, context: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+        """`answer` for a part of a picture.
+
+        Args:
+            image: (B, 3, H, W), the part.
+            context: (B, num_context), of the picture: the mean of what is returned here for parts of it.
+            trust: (), 1 to go by that context, 0 by the part's own.
+
+        Returns:
+            The restored part, (B, 3, H, W), and its own context (B, num_context).
+        """
+        given_means, given_logits = context.split([self.num_context - len(self.labels), len(self.labels)], 1)
+        with exchanged(self.network, given_means, trust) as means:
+            features = self.network.features(image)
+        own = self.name(features)
+        logits = own + trust.to(own.dtype) * (given_logits.to(own.dtype) - own)
+        return self._draw(image, features, logits), torch.cat([*means, own], 1)
+
+    def _draw(self, image: Tensor, features: tuple[Tensor, ...], logits: Tensor) -> Tensor:
+        """The restored picture; where steered, as the logits say."""
+        picture = self.network.reconstruct(image, features)
         if self.answers is not None:
             # Naming alone teaches the classifier; it is not bent to make the picture's loss smaller.
             share = (self.sharpness * logits.detach()).softmax(1)[:, :, None, None, None]
             each = self.answers(features[-1]).unflatten(1, (len(self.labels), -1))
             picture = picture + F.pixel_shuffle((each * share).sum(1), self.network.feature_fold)
-        return picture, logits
+        return picture
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) in [0, 1], any size -> restored, `scale` times as large, not clipped; logits (B, num_labels)."""
