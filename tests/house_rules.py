@@ -27,6 +27,7 @@ LAYERS = (
     ("training", "evaluation"),
     ("recipes", "api"),
     ("cli", "web", "__init__"),
+    ("__main__",),
 )
 # In these rooms each file is a member of a catalogue. Of its own room a member imports only these files.
 SHARED = {
@@ -42,7 +43,7 @@ SHARED = {
         "sweep",
         "veil",
     },
-    "networks": {"base", "blocks", "transformer"},
+    "networks": {"base", "blocks", "transformer", "statistics", "shared_norm"},
 }
 # Members of these rooms import nothing else at all but the standard library and this.
 ALONE_WITH = {"networks": {"torch"}}

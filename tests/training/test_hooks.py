@@ -1,17 +1,20 @@
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from undegrade.training.hooks import Log, Validation
+from undegrade.training.hooks import Log, Timed, Validation, summary
 from undegrade.training.loop import Step
 
 
-def step(number: int, **scalars: float) -> Step:
+def step(number: int, *, skipped: bool = False, **scalars: float) -> Step:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
     values = {name: torch.tensor(value) for name, value in scalars.items()}
-    return Step(number=number, scalars=values, lr=0.25, optimizer=optimizer)
+    return Step(number=number, scalars=values, lr=0.25, optimizer=optimizer, skipped=skipped)
 
 
 def test_a_line_holds_the_means_since_the_last_one(tmp_path: Path) -> None:
@@ -41,8 +44,59 @@ def test_an_interrupted_run_goes_on_without_a_line_twice(tmp_path: Path) -> None
 def test_validation_runs_when_it_is_time_and_goes_through_the_log(tmp_path: Path) -> None:
     shown: list[dict[str, float]] = []
     log = Log(tmp_path, 2, every=100, show=shown.append)
-    validation = Validation(lambda: {"val_gain_db": 1.5}, log, every=2)
+    validation = Validation(lambda: {"val_gain_db": 1.5}, lambda: np.ones((3, 4, 6), np.float32), log, every=2, last=5)
     for number in range(1, 6):
         validation(step(number))
     log.board.close()
-    assert shown == [{"stage": 2, "step": number, "val_gain_db": 1.5} for number in (2, 4)]
+    assert shown == [{"stage": 2, "step": number, "val_gain_db": 1.5} for number in (2, 4, 5)]
+
+
+def test_skipped_steps_are_counted_and_left_out_of_the_means(tmp_path: Path) -> None:
+    shown: list[dict[str, float]] = []
+    log = Log(tmp_path, 0, every=2, show=shown.append)
+    log(step(1, loss=float("nan"), skipped=True))
+    log(step(2, loss=3.0))
+    log(step(3, loss=float("nan"), skipped=True))
+    log(step(4, loss=float("nan"), skipped=True))
+    log(step(6, loss=1.0))
+    log.board.close()
+    assert [line.get("skipped", 0) for line in shown] == [1, 2, 0]
+    assert [line.get("loss") for line in shown] == [3.0, None, 1.0]
+
+
+def test_a_line_says_what_was_waited_for(tmp_path: Path) -> None:
+    shown: list[dict[str, float]] = []
+
+    def slow() -> Iterator[int]:
+        while True:
+            time.sleep(0.02)
+            yield 1
+
+    timed = Timed(slow())
+    log = Log(tmp_path, 0, every=2, show=shown.append, batch=8, waited=lambda: timed.seconds)
+    for number in range(1, 5):
+        next(timed)
+        log(step(number, loss=1.0))
+    for number in range(5, 7):
+        time.sleep(0.02)
+        log(step(number, loss=1.0))
+    log.board.close()
+    assert [line["data_wait"] > 0.9 for line in shown] == [True, True, False]
+    assert shown[2]["data_wait"] == 0
+    assert all(line["samples_per_s"] == pytest.approx(8 / line["s_per_step"]) for line in shown)
+    assert shown[0]["samples_per_s"] < 400
+
+
+def test_the_summary_holds_each_stage(tmp_path: Path) -> None:
+    lines = [
+        {"stage": 0, "step": 2, "s_per_step": 0.5},
+        {"stage": 0, "step": 3, "s_per_step": 1.0, "skipped": 1},
+        {"stage": 0, "step": 3, "val_gain_db": 1.0},
+        {"stage": 1, "step": 4, "s_per_step": 2.0},
+        {"stage": 1, "step": 4, "val_gain_db": 2.0},
+    ]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert summary(tmp_path) == [
+        {"steps": 3, "seconds": 2.0, "skipped": 1, "val_gain_db": 1.0},
+        {"steps": 4, "seconds": 8.0, "skipped": 0, "val_gain_db": 2.0},
+    ]

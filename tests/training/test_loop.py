@@ -1,13 +1,18 @@
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from undegrade.batch import Batch
 from undegrade.errors import UndegradeError
+from undegrade.objectives import DegradationClassification
+from undegrade.recipes import RECIPES
 from undegrade.training.loop import Step, fit, make_optimizer
-from undegrade.training.schedule import warmup_cosine
+from undegrade.training.run import build
+from undegrade.training.schedule import share_of_peak
 
 
 def test_hooks_are_told_each_step_in_order(brightness: nn.Module, counted: Any, stage: Callable) -> None:
@@ -18,9 +23,9 @@ def test_hooks_are_told_each_step_in_order(brightness: nn.Module, counted: Any, 
     fit(brightness, data, config, hooks)
     assert [name for name, _ in told] == ["first", "second"] * 4
     assert [s.number for _, s in told[::2]] == [1, 2, 3, 4]
-    rates = [0.1 * warmup_cosine(n, steps=4, warmup=2, floor=0.1) for n in range(4)]
+    rates = [0.1 * share_of_peak(n, kind="cosine", steps=4, warmup=2, floor=0.1) for n in range(4)]
     assert [s.lr for _, s in told[::2]] == pytest.approx(rates)
-    assert all(set(s.scalars) == {"loss", "gain"} for _, s in told)
+    assert all(set(s.scalars) == {"loss", "gain", "grad_norm"} for _, s in told)
     assert data.taken <= 5
 
 
@@ -41,15 +46,72 @@ def test_it_learns(brightness: nn.Module, counted: Any, stage: Callable) -> None
     assert brightness.training
 
 
-@pytest.mark.parametrize("number", [0, 3])
-def test_a_loss_that_is_not_finite_is_refused_before_it_spoils_the_weights(
-    number: int, brightness: nn.Module, counted: Any, stage: Callable
+@pytest.mark.parametrize("spoil", [0, 3])
+def test_a_step_without_a_finite_loss_changes_nothing(
+    spoil: int, brightness: nn.Module, counted: Any, stage: Callable
 ) -> None:
+    told: list[tuple[int, bool, float, int]] = []
+    optimizer = torch.optim.AdamW(brightness.parameters())
+
+    def note(step: Step) -> None:
+        seen = sum(int(state["step"]) for state in optimizer.state.values())
+        told.append((step.number, step.skipped, brightness.gain.item(), seen))
+
+    fit(brightness, counted(spoil=spoil), stage(), [note], optimizer=optimizer)
+    assert [number for number, *_ in told] == [1, 2, 3, 4, 5]
+    assert [skipped for _, skipped, *_ in told] == [number == spoil for number in range(5)]
+    gains = [0.0, *(gain for _, _, gain, _ in told)]
+    assert gains[spoil + 1] == gains[spoil]
+    assert all(after != before for i, (before, after) in enumerate(pairwise(gains)) if i != spoil)
+    assert told[-1][3] == 4  # steps of the optimizer
+
+
+def test_the_statistics_of_batch_norms_survive_a_skipped_step(counted: Any, stage: Callable) -> None:
+    class Normed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(3)
+
+        def forward(self, batch: Any) -> dict[str, torch.Tensor]:
+            return {"loss": self.norm(batch.degraded).square().mean()}
+
+    whole, skipping = Normed(), Normed()
+    fit(skipping, counted(spoil=0), stage(steps=1))
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, skipping.state_dict()[key]), key
+
+
+def test_too_many_skipped_steps_in_a_row_end_the_run(brightness: nn.Module, stage: Callable) -> None:
+    bad = Batch(degraded=torch.full((2, 3, 4, 4), float("inf")), clean=torch.zeros(2, 3, 4, 4), label=torch.zeros(2))
     done: list[int] = []
-    with pytest.raises(UndegradeError, match=f"the loss is nan at step {number}; lower the learning rate"):
-        fit(brightness, counted(spoil=number), stage(), [lambda s: done.append(s.number)])
-    assert done == list(range(1, number + 1))
-    assert brightness.gain.isfinite().all()
+    with pytest.raises(UndegradeError, match=r"step 3: the loss .* no finite number 3 times in a row; .*learning rate"):
+        fit(brightness, [bad] * 9, stage(steps=9, max_skipped=3), [lambda s: done.append(s.number)])
+    assert done == [1, 2, 3]
+    assert brightness.gain.item() == 0
+
+
+def test_bad_steps_that_are_not_in_a_row_do_not(brightness: nn.Module, counted: Any, stage: Callable) -> None:
+    good = [batch for batch, _ in zip(counted(), range(6), strict=False)]
+    bad = Batch(degraded=good[0].degraded * float("nan"), clean=good[0].clean, label=good[0].label)
+    fit(brightness, [bad, good[0], bad, good[1], bad, good[2]], stage(steps=6, max_skipped=2))
+    assert brightness.gain.item() != 0
+
+
+def test_the_classifier_has_rates_of_its_own(stage: Callable) -> None:
+    model = build(RECIPES["generated-5d-debug"]())
+    optimizer = make_optimizer(model, stage(lr=0.3, classifier_lr=0.1, weight_decay=0.0, classifier_weight_decay=0.02))
+    found = {id(p): (group["peak"], group["weight_decay"]) for group in optimizer.param_groups for p in group["params"]}
+    assert len(found) == len(list(model.parameters()))
+    assert {found[id(p)] for p in model.network.parameters()} == {(0.3, 0.0)}
+    assert found[id(model.classifier.fc.weight)] == (0.1, 0.02)
+    assert found[id(model.classifier.fc.bias)] == (0.1, 0.0)
+    used: list[list[float]] = []
+    few = stage(steps=2, lr=0.3, classifier_lr=0.1, schedule="linear", lr_floor=0.0)
+    objective = DegradationClassification(DegradationClassification.Config(), model)
+    pictures = torch.rand(2, 3, 32, 32)
+    batches = [Batch(degraded=pictures, clean=pictures, label=torch.tensor([0, 1]))] * 2
+    fit(objective, batches, few, [lambda s: used.append(sorted({g["lr"] for g in s.optimizer.param_groups}))])
+    assert used == [pytest.approx([0.1, 0.3]), pytest.approx([0.05, 0.15])]
 
 
 def test_the_gradient_is_clipped_to_the_norm(brightness: nn.Module, counted: Any, stage: Callable) -> None:

@@ -95,6 +95,25 @@ def progress(count: int) -> Iterator[Callable[[float], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
+@contextmanager
+def training_progress(steps: int) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
+    """A bar with the time left over the steps of a training, only on a terminal, and lines above it, all on stderr.
+
+    Yields a function told how many steps are done, and one that prints a line.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done: None, lambda text: print(text, file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, markup=False, highlight=False)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=steps)
+        yield lambda done: bar.update(task, completed=done), console.print
+
+
 def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
     """The diagnosis as JSON-like data."""
     return {

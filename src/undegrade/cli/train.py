@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undegrade.cli.output import training_progress
 from undegrade.errors import UndegradeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from undegrade.batch import Batch
     from undegrade.data.places import Place
+    from undegrade.networks import UniversalRestorer
     from undegrade.training.recipe import Recipe
+    from undegrade.training.run import Run
 
 VALIDATION_BATCHES = 8  # of 22 patches each, always the same
 VALIDATION_SEED = 1_000_003  # of the held-out patches; no recipe's own
@@ -37,10 +42,15 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make training data.")] = 1,
+    start: Annotated[
+        Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with the weights of this .safetensors file.")
+    ] = None,
 ) -> None:
-    """Train a model on clean photographs by a recipe; ends with checkpoint.safetensors in the run's folder."""
+    """Train a model on clean photographs by a recipe; ends with checkpoint.safetensors in the run's folder.
+
+    Several processes share each batch: accelerate launch --num_processes N -m undegrade train ... (docs/training.md).
+    """
     from undegrade.data.places import assign
-    from undegrade.evaluation.validation import validate
     from undegrade.training.recipe import override
     from undegrade.training.run import Pace, Run
 
@@ -50,18 +60,59 @@ def train(
     places = assign(chosen.mixture.pairs, pairs or [])
     photos = (clean or _default_photos()) if chosen.mixture.needs_photos else None
     quick = max(stage.steps for stage in chosen.stages) < 100  # a debug twin
-    fixed = _held_out(chosen, photos, places, 1 if quick else VALIDATION_BATCHES)
-    pace = Pace(log=1, save=1, validate=1, workers=workers) if quick else Pace(workers=workers)
-    run = Run(
-        recipe=chosen,
-        clean=photos,
-        folder=out or Path("runs") / chosen.name,
-        validate=lambda model: validate(model, fixed),
-        show=lambda line: print("  ".join(f"{k} {v:.4g}" for k, v in line.items()), file=sys.stderr, flush=True),
-        pace=pace,
-        pairs=places,
-    )
-    typer.echo(run.train(resume=resume))
+    validate, sheet = _validation(chosen, photos, places, 1 if quick else VALIDATION_BATCHES)
+    with training_progress(sum(stage.steps for stage in chosen.stages)) as (advance, say):
+        run = Run(
+            recipe=chosen,
+            clean=photos,
+            folder=out or Path("runs") / chosen.name,
+            validate=validate,
+            show=lambda line: say(_as_text(line)),
+            pace=Pace(log=1, save=1, validate=1, workers=workers) if quick else Pace(workers=workers),
+            pairs=places,
+            sheet=sheet,
+            advance=advance,
+            start=start,
+            say=say,
+        )
+        _carry_out(run, resume)
+
+
+def _carry_out(run: Run, resume: bool) -> None:
+    """Train; of several processes the first one speaks."""
+    try:
+        checkpoint = run.train(resume=resume)
+    except UndegradeError:
+        if _is_first():
+            raise
+        raise typer.Exit(2) from None
+    if _is_first():
+        typer.echo(checkpoint)
+
+
+def _validation(
+    recipe: Recipe, photos: Path | None, places: tuple[Place, ...], count: int
+) -> tuple[Callable[[UniversalRestorer], dict[str, float]], Callable[[UniversalRestorer], NDArray[np.float32]]]:
+    """What measures a model on `count` batches of held-out pictures, and what shows them."""
+    from undegrade.evaluation.validation import before_after, validate
+
+    held_out = _held_out(recipe, photos, places, count if _is_first() else 0)
+    return lambda model: validate(model, held_out), lambda model: before_after(model, held_out[0])
+
+
+def _is_first() -> bool:
+    """Whether this is the first of the processes that accelerate started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _as_text(line: dict[str, float]) -> str:
+    """A line of the log for the screen; it says what the training waits for."""
+    values = {name: value for name, value in line.items() if name != "data_wait"}
+    text = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+    if "data_wait" not in line:
+        return text
+    bound = "data" if line["data_wait"] > 0.5 else "compute"
+    return f"{text}  {bound}-bound ({line['data_wait']:.0%} waiting for data)"
 
 
 def _held_out(recipe: Recipe, photos: Path | None, places: tuple[Place, ...], count: int) -> list[Batch]:
@@ -93,6 +144,7 @@ def make_recipe(name: str) -> Recipe:
 
     path, colon, function = name.rpartition(":")
     if not (colon and path.endswith(".py")):
+        name = name.replace("_", "-")
         if name not in RECIPES:
             raise UndegradeError(f"unknown recipe {name!r}; known are {', '.join(RECIPES)}, or give FILE.py:FUNCTION")
         return RECIPES[name]()

@@ -131,6 +131,7 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
         batch: samples a batch.
         crop: side of a patch, pixels.
         first: the batch to begin with, for a run that is resumed.
+        share: (number, count) of the training process: it makes only its part of each batch.
     """
 
     def __init__(
@@ -142,14 +143,19 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
         batch: int,
         crop: int,
         first: int = 0,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
+        if batch % share[1]:
+            raise UndegradeError(
+                f"stage.batch is {batch}; it must be a multiple of {share[1]}, the number of processes"
+            )
         if photos is None and config.needs_photos:
             raise ValueError("Mixture.photos is None; expected clean pictures, because the mixture spoils some")
         if tuple(folder.label for folder in pairs) != config.pairs:
             labels = [folder.label for folder in pairs]
             raise ValueError(f"Mixture.pairs is of {labels}; expected one of each of {list(config.pairs)}")
         self.photos, self.config, self.batch, self.crop, self.first = photos, config, batch, crop, first
-        self.pairs = tuple(pairs)
+        self.pairs, self.share = tuple(pairs), share
 
     def sample(self, number: int) -> tuple[Tensor, Tensor, int, tuple[Record, ...]]:
         """(degraded, clean, label, records) of the sample of that number; pictures (3, crop, crop) in [0, 1]."""
@@ -202,8 +208,11 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
         return (patch if degraded is clean else cut(degraded)), patch
 
     def make_batch(self, number: int) -> Batch:
-        """The batch of that number."""
-        numbers = tuple(range(number * self.batch, (number + 1) * self.batch))
+        """The batch of that number, or this process's share of it."""
+        place, count = self.share
+        size = self.batch // count
+        begin = number * self.batch + place * size
+        numbers = tuple(range(begin, begin + size))
         samples = [self.sample(n) for n in numbers]
         degraded, clean, label, records = zip(*samples, strict=True)
         return Batch(
@@ -289,6 +298,7 @@ def open_mixture(
     batch: int,
     crop: int,
     first: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Mixture:
     """The mixture over what lies on disk.
 
@@ -301,10 +311,11 @@ def open_mixture(
         batch: samples a batch.
         crop: side of a patch, pixels.
         first: the batch to begin with.
+        share: (number, count) of the training process: it makes only its part of each batch.
 
     Raises:
         UndegradeError: a folder does not hold what is expected there.
     """
     photos = None if clean is None else CleanFolder(clean, part=part, holdout=holdout)
     pairs = open_pairs(places, part=part, holdout=holdout)
-    return Mixture(photos, config, pairs=pairs, batch=batch, crop=crop, first=first)
+    return Mixture(photos, config, pairs=pairs, batch=batch, crop=crop, first=first, share=share)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from undegrade.batch import CLEAN, Batch
 from undegrade.networks import UniversalRestorer
+
+SHOWN = 12  # pictures of a sheet, at most
 
 
 @torch.no_grad()
@@ -32,3 +36,19 @@ def validate(model: UniversalRestorer, held_out: Sequence[Batch]) -> dict[str, f
                 values["gain_db"].append(gain[i].item())
     model.train(was_training)
     return {f"val_{name}": sum(v) / len(v) for name, v in values.items()}
+
+
+@torch.no_grad()
+def before_after(model: UniversalRestorer, batch: Batch) -> NDArray[np.float32]:
+    """A sheet (3, H, W) in [0, 1]: from left to right each picture degraded, restored and clean; one row a label."""
+    was_training = model.training
+    model.eval()
+    first = {label: place for place, label in reversed(list(enumerate(batch.label.tolist())))}
+    chosen = [place for _, place in sorted(first.items())][:SHOWN]
+    degraded, clean = batch.degraded[chosen], batch.clean[chosen]
+    device = next(model.parameters()).device
+    restored = model(degraded.to(device).contiguous(memory_format=torch.channels_last))[0].float().cpu().clamp(0, 1)
+    model.train(was_training)
+    rows = torch.cat([degraded, restored, clean], 3)  # three abreast
+    sheet: NDArray[np.float32] = torch.cat(list(rows), 1).numpy()
+    return sheet

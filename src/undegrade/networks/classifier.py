@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from undegrade.networks.base import check_at_least
 from undegrade.networks.blocks import ChannelLayerNorm
+from undegrade.networks.shared_norm import SharedBatchNorm
 
-NORMS: dict[str, type[nn.Module]] = {"layer": ChannelLayerNorm, "batch": nn.BatchNorm2d}
+NORMS: dict[str, type[nn.Module]] = {"layer": ChannelLayerNorm, "batch": SharedBatchNorm}
 
 
 class NormedConv(nn.Conv2d):

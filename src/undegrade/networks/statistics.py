@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from undegrade.networks.nafnet import LocalMean
+
+class LocalMean(nn.Module):
+    """Mean over the whole map, or over a box around each pixel (TLC).
+
+    Args:
+        channels: of the map.
+        kernel: side of the box in pixels of this map; 0 means the whole map.
+
+    Attributes:
+        exchange: what a mean over the whole map is exchanged for where the map is a part of a picture.
+    """
+
+    def __init__(self, channels: int, kernel: int = 0) -> None:
+        super().__init__()
+        self.channels, self.kernel = channels, kernel
+        self.exchange: Callable[[Tensor], Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, 1, 1), or (B, C, H, W) where the box is smaller than the map."""
+        height, width = x.shape[-2:]
+        if not self.kernel:
+            mean = x.mean((2, 3), keepdim=True)
+            return self.exchange(mean) if self.exchange else mean
+        if self.kernel >= height and self.kernel >= width:
+            return x.mean((2, 3), keepdim=True)
+        k1, k2 = min(height, self.kernel), min(width, self.kernel)
+        # The integral image with a border of zeros gives each valid box from four corners; sums need float32.
+        total = F.pad(x.float().cumsum(3).cumsum(2), (1, 0, 1, 0))
+        box = total[..., k1:, k2:] - total[..., :-k1, k2:] - total[..., k1:, :-k2] + total[..., :-k1, :-k2]
+        down, right = height - box.shape[2], width - box.shape[3]
+        edges = (right // 2, (right + 1) // 2, down // 2, (down + 1) // 2)
+        return F.pad(box / (k1 * k2), edges, mode="replicate").to(x.dtype)
 
 
 @contextmanager

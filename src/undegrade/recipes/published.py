@@ -33,6 +33,8 @@ STAGES = (
         crop=128,
         lr=3e-4,
         lr_floor=LAST_RATE,
+        classifier_lr=1e-4,
+        classifier_weight_decay=1e-4,
         warmup=0,
         bf16=False,
     ),

@@ -30,7 +30,9 @@ class Ema:
 
     @torch.no_grad()
     def __call__(self, step: Step) -> None:
-        """Move the average."""
+        """Move the average, unless the step was skipped."""
+        if step.skipped:
+            return
         decay = min(self.decay, (1 + step.number) / (10 + step.number))
         average, weights = ([p.detach() for p in m.parameters()] for m in (self.average, self.model))
         torch._foreach_lerp_(average, weights, 1 - decay)

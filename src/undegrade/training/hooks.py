@@ -5,17 +5,27 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from undegrade.atomic import written_whole
 from undegrade.training.loop import Step
 
+LOG = "log.jsonl"  # in the run's folder
+
+T = TypeVar("T")
+
 
 class Log:
     """Means of the scalars over `every` steps, to `log.jsonl`, to TensorBoard and to a callback for the screen.
+
+    A line says `samples_per_s`, and as `data_wait` the share of the time in which the batch was waited for: near 0 the
+    network is what takes time, near 1 the data. Skipped steps are counted (`skipped`) and left out of the means.
 
     Args:
         folder: of the run; lines of an interrupted run that will come again are dropped from `log.jsonl`.
@@ -23,32 +33,57 @@ class Log:
         first: steps of the stage that are done.
         every: steps between two lines.
         show: called with each line.
+        batch: samples a step.
+        waited: seconds in which batches were waited for, so far.
     """
 
     def __init__(
-        self, folder: Path, stage: int, *, every: int, show: Callable[[dict[str, float]], None], first: int = 0
+        self,
+        folder: Path,
+        stage: int,
+        *,
+        every: int,
+        show: Callable[[dict[str, float]], None],
+        first: int = 0,
+        batch: int = 1,
+        waited: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self.path, self.stage, self.every, self.show = folder / "log.jsonl", stage, every, show
+        self.path, self.stage, self.every, self.show = folder / LOG, stage, every, show
+        self.batch, self.waited = batch, waited
         self.board = SummaryWriter(str(folder / "tensorboard"))
-        self.sums: dict[str, float] = defaultdict(float)
-        self.count, self.began = 0, time.perf_counter()
+        self._begin()
         if self.path.exists():
             lines = [line for line in self.path.read_text().splitlines() if _place(line) <= (stage, first)]
             with written_whole(self.path) as partial:
                 partial.write_text("".join(f"{line}\n" for line in lines))
 
+    def _begin(self) -> None:
+        """Count from here."""
+        self.sums: dict[str, float] = defaultdict(float)
+        self.count = self.skipped = 0
+        self.began, self.waited_before = time.perf_counter(), self.waited()
+
     def __call__(self, step: Step) -> None:
         """Add the step's scalars; write a line when it is time."""
-        self.count += 1
-        for name, value in step.scalars.items():
-            self.sums[name] += value.item()
+        self.skipped += step.skipped
+        self.count += not step.skipped
+        if not step.skipped:
+            for name, value in step.scalars.items():
+                self.sums[name] += value.item()
         if step.number % self.every:
             return
-        now = time.perf_counter()
-        line = {"stage": self.stage, "step": step.number, "lr": step.lr, "s_per_step": (now - self.began) / self.count}
+        seconds, steps = time.perf_counter() - self.began, self.count + self.skipped
+        line = {
+            "stage": self.stage,
+            "step": step.number,
+            "lr": step.lr,
+            "s_per_step": seconds / steps,
+            "samples_per_s": steps * self.batch / seconds,
+            "data_wait": min(1.0, (self.waited() - self.waited_before) / seconds),
+            **({"skipped": self.skipped} if self.skipped else {}),
+        }
         self.write({**line, **{name: total / self.count for name, total in self.sums.items()}})
-        self.sums.clear()
-        self.count, self.began = 0, now
+        self._begin()
 
     def write(self, line: dict[str, float]) -> None:
         """One line everywhere."""
@@ -58,6 +93,10 @@ class Log:
             self.board.add_scalar(f"stage{self.stage}/{name}", value, int(line["step"]))
         self.show(line)
 
+    def draw(self, sheet: NDArray[np.float32], number: int) -> None:
+        """A picture (3, H, W) in [0, 1] to TensorBoard."""
+        self.board.add_image(f"stage{self.stage}/held out", sheet, number)
+
 
 def _place(line: str) -> tuple[int, int]:
     """Stage and step of a line of the log."""
@@ -66,18 +105,66 @@ def _place(line: str) -> tuple[int, int]:
 
 
 class Validation:
-    """Calls `validate` every so many steps and writes what it returns through the log.
+    """Every so many steps and after the last one, what `validate` measures and `sheet` shows goes into the log.
 
     Args:
         validate: measures the model and returns scalars by name.
+        sheet: shows what it does on a few pictures, (3, H, W) in [0, 1]; None where nothing is to be shown.
         log: where they go.
         every: steps between two validations.
+        last: number of the last step.
     """
 
-    def __init__(self, validate: Callable[[], dict[str, float]], log: Log, *, every: int) -> None:
-        self.validate, self.log, self.every = validate, log, every
+    def __init__(
+        self,
+        validate: Callable[[], dict[str, float]],
+        sheet: Callable[[], NDArray[np.float32] | None],
+        log: Log,
+        *,
+        every: int,
+        last: int,
+    ) -> None:
+        self.validate, self.sheet, self.log, self.every, self.last = validate, sheet, log, every, last
 
     def __call__(self, step: Step) -> None:
         """Validate when it is time."""
-        if step.number % self.every == 0:
-            self.log.write({"stage": self.log.stage, "step": step.number, **self.validate()})
+        if step.number % self.every and step.number != self.last:
+            return
+        self.log.write({"stage": self.log.stage, "step": step.number, **self.validate()})
+        sheet = self.sheet()
+        if sheet is not None:
+            self.log.draw(sheet, step.number)
+
+
+class Timed(Iterator[T]):
+    """Batches, and how long they were waited for.
+
+    Args:
+        batches: where they come from.
+    """
+
+    def __init__(self, batches: Iterable[T]) -> None:
+        self.batches, self.seconds = iter(batches), 0.0
+
+    def __next__(self) -> T:
+        """The next one."""
+        began = time.perf_counter()
+        batch = next(self.batches)
+        self.seconds += time.perf_counter() - began
+        return batch
+
+
+def summary(folder: Path) -> list[dict[str, float]]:
+    """What the log of the run in `folder` says of each stage: steps, seconds, steps skipped, the last validation."""
+    stages: dict[int, dict[str, float]] = {}
+    before = 0.0
+    for line in map(json.loads, (folder / LOG).read_text().splitlines()):
+        fresh = int(line["stage"]) not in stages
+        stage = stages.setdefault(int(line["stage"]), {"steps": 0, "seconds": 0.0, "skipped": 0})
+        if "s_per_step" in line:
+            stage["seconds"] += line["s_per_step"] * (line["step"] - (0 if fresh else before))
+            stage["skipped"] += int(line.get("skipped", 0))
+            before = line["step"]
+        stage["steps"] = int(line["step"])
+        stage.update({name: value for name, value in line.items() if name.startswith("val_")})
+    return [{**stage, "seconds": round(stage["seconds"], 1)} for stage in stages.values()]

@@ -1,8 +1,8 @@
-"""One loop for every objective."""
+"""One loop for every objective, in one process or in several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,16 @@ from torch import Tensor, nn
 
 from undegrade.batch import Batch
 from undegrade.errors import UndegradeError
+from undegrade.networks import DegradationClassifier
+from undegrade.networks.shared_norm import shared_statistics
+from undegrade.training.processes import average, same_everywhere
 from undegrade.training.recipe import Stage
-from undegrade.training.schedule import warmup_cosine
+from undegrade.training.schedule import share_of_peak
+
+GIVEN_UP = (
+    "the loss or its gradient was no finite number {} times in a row; the last save stands, lower the learning rate "
+    "(--set stages.N.lr=...) or clip the gradient (stages.N.clip)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,21 +29,34 @@ class Step:
     """What a hook is told after each step."""
 
     number: int  # steps of this stage that are done
-    scalars: dict[str, Tensor]  # what the objective returned
+    scalars: dict[str, Tensor]  # what the objective returned, averaged over the processes, and the gradient's norm
     lr: float  # the rate just used
     optimizer: torch.optim.Optimizer
+    skipped: bool = False  # the loss or its gradient was no number: nothing was changed
 
 
 Hook = Callable[[Step], None]
 
 
 def make_optimizer(objective: nn.Module, stage: Stage) -> torch.optim.Optimizer:
-    """AdamW over all parameters, without weight decay on vectors (biases, norms, gains)."""
-    matrices = [p for p in objective.parameters() if p.ndim >= 2 and p.requires_grad and p.numel() > max(p.shape)]
-    taken = {id(p) for p in matrices}
-    vectors = [p for p in objective.parameters() if id(p) not in taken and p.requires_grad]
-    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=stage.lr, betas=stage.betas, weight_decay=stage.weight_decay, fused=True)
+    """AdamW; without weight decay on vectors (biases, norms, gains), and with rates of its own for the classifier."""
+    heads = [module for module in objective.modules() if isinstance(module, DegradationClassifier)]
+    named = {id(p) for head in heads for p in head.parameters()}
+    groups: list[dict[str, Any]] = []
+    for lr, decay, of_head in (
+        (stage.lr, stage.weight_decay, False),
+        (stage.classifier_lr or stage.lr, stage.classifier_weight_decay, True),
+    ):
+        own = [p for p in objective.parameters() if p.requires_grad and (id(p) in named) == of_head]
+        matrices = [p for p in own if p.ndim >= 2 and p.numel() > max(p.shape)]
+        taken = {id(p) for p in matrices}
+        vectors = [p for p in own if id(p) not in taken]
+        groups += [
+            {"params": params, "peak": lr, "weight_decay": wd}
+            for params, wd in ((matrices, decay), (vectors, 0.0))
+            if params
+        ]
+    return torch.optim.AdamW(groups, lr=stage.lr, betas=stage.betas, fused=True)
 
 
 def fit(
@@ -50,33 +71,55 @@ def fit(
     """Train `objective` in place for the steps of `stage` that are left: draw, forward, backward, clip, step, hooks.
 
     Args:
-        objective: its forward takes a Batch and returns scalars, of which "loss" is minimised.
-        batches: at least as many as there are steps left.
+        objective: its forward takes a Batch and returns scalars, means over the batch, of which "loss" is minimised.
+        batches: at least as many as there are steps left; of several processes, each has its share of every batch.
         stage: rates, clipping, precision.
         hooks: called in order after each step.
         optimizer: a new AdamW unless given.
         first: steps of the stage that are done.
 
     Raises:
-        UndegradeError: the loss is no longer finite.
+        UndegradeError: the loss or its gradient was no number `stage.max_skipped` times in a row.
     """
     # Autocast is ours: accelerate keeps the precision of a process's first stage for all that follow.
     accelerator = Accelerator()
     device = str(accelerator.device)
     optimizer = optimizer or make_optimizer(objective, stage)
     objective.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    for number, batch in zip(range(first, stage.steps), batches, strict=False):
-        lr = stage.lr * warmup_cosine(number, steps=stage.steps, warmup=stage.warmup, floor=stage.lr_floor)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=stage.bf16):
-            scalars = objective(batch.to(device))
-        if not torch.isfinite(scalars["loss"]):
-            raise UndegradeError(f"the loss is {scalars['loss'].item()} at step {number}; lower the learning rate")
-        accelerator.backward(scalars["loss"])
-        if stage.clip:
-            accelerator.clip_grad_norm_(objective.parameters(), stage.clip)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        for hook in hooks:
-            hook(Step(number=number + 1, scalars=scalars, lr=lr, optimizer=optimizer))
+    same_everywhere(accelerator, objective)
+    skipped = 0
+    with shared_statistics(objective, accelerator.num_processes > 1):
+        for number, batch in zip(range(first, stage.steps), batches, strict=False):
+            lr = _set_rates(optimizer, stage, number)
+            before = [buffer.clone() for buffer in objective.buffers()]
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=stage.bf16):
+                scalars = objective(batch.to(device))
+            accelerator.backward(scalars["loss"])
+            scalars = average(accelerator, objective, scalars)
+            scalars["grad_norm"] = nn.utils.clip_grad_norm_(objective.parameters(), stage.clip or float("inf"))
+            sound = bool(torch.isfinite(scalars["loss"]) & torch.isfinite(scalars["grad_norm"]))
+            if sound:
+                optimizer.step()
+            else:
+                _restore(objective, before)
+            optimizer.zero_grad(set_to_none=True)
+            skipped = 0 if sound else skipped + 1
+            for hook in hooks:
+                hook(Step(number=number + 1, scalars=scalars, lr=lr, optimizer=optimizer, skipped=not sound))
+            if skipped >= stage.max_skipped:
+                raise UndegradeError(f"step {number + 1}: {GIVEN_UP.format(skipped)}")
+
+
+def _set_rates(optimizer: torch.optim.Optimizer, stage: Stage, number: int) -> float:
+    """Give each group its rate at this step; returns the network's."""
+    share = share_of_peak(number, kind=stage.schedule, steps=stage.steps, warmup=stage.warmup, floor=stage.lr_floor)
+    for group in optimizer.param_groups:
+        group["lr"] = group.get("peak", stage.lr) * share
+    return stage.lr * share
+
+
+@torch.no_grad()
+def _restore(objective: nn.Module, buffers: Sequence[Tensor]) -> None:
+    """Put the statistics of batch norms back, which the forward has changed already."""
+    for buffer, kept in zip(objective.buffers(), buffers, strict=True):
+        buffer.copy_(kept)

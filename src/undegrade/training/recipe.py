@@ -13,6 +13,7 @@ from undegrade.degradations.chain import Chain, Maybe, OneOf, RandomOrder
 from undegrade.errors import UndegradeError, check_at_least
 from undegrade.networks import NETWORKS, DegradationClassifier
 from undegrade.objectives import OBJECTIVES
+from undegrade.training.schedule import SCHEDULES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +26,24 @@ class Stage:
     crop: int = 96  # side of a patch, pixels; a multiple of the network's size_multiple
     lr: float = 1e-3  # peak rate of AdamW
     lr_floor: float = 1e-3  # the last rate, as a share of the peak
+    schedule: str = "cosine"  # how the rate falls: "cosine", "linear" or "constant"
     warmup: int = 100  # steps
     weight_decay: float = 0.0
+    classifier_lr: float = 0.0  # peak rate of the classifier; 0: the network's
+    classifier_weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float = 0.0  # largest norm of the gradient; 0 leaves it
+    max_skipped: int = 10  # steps in a row without a finite loss and gradient; then the run stops
     ema: float = 0.0  # decay of the averaged weights that are kept at the end; 0 keeps the last ones
     bf16: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        check_at_least(self, {"steps": 1, "batch": 1, "crop": 1, "warmup": 0})
+        check_at_least(self, {"steps": 1, "batch": 1, "crop": 1, "warmup": 0, "max_skipped": 1})
         check_at_least(self, {"lr_floor": 0, "weight_decay": 0, "clip": 0, "ema": 0})
+        check_at_least(self, {"classifier_lr": 0, "classifier_weight_decay": 0})
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"Stage.schedule is {self.schedule!r}; it must be one of {', '.join(SCHEDULES)}")
         if not self.lr > 0:
             raise ValueError(f"Stage.lr is {self.lr}; it must be above 0")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):

@@ -46,8 +46,13 @@ class Saver:
             "ema": self.ema.average.state_dict() if self.ema else None,
             "optimizer": optimizer.state_dict() if optimizer else None,
         }
-        with written_whole(self.folder / STATE) as partial:
-            torch.save(state, partial)
+        # Through a file of Python's, whose errors say what is wrong with the disk.
+        with written_whole(self.folder / STATE) as partial, partial.open("wb") as file:
+            try:
+                torch.save(state, file)
+                file.flush()
+            except RuntimeError as error:
+                raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def load_state(folder: Path) -> dict[str, Any] | None:

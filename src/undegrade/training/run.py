@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 
 from undegrade.atomic import written_whole
-from undegrade.data.mixture import batches, open_mixture
+from undegrade.data.mixture import Mixture, batches, open_mixture
 from undegrade.data.places import Place
 from undegrade.errors import UndegradeError
 from undegrade.networks import NETWORKS, UniversalRestorer
-from undegrade.networks.checkpoint import save_checkpoint
+from undegrade.networks.checkpoint import read_header, save_checkpoint
 from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
-from undegrade.training.hooks import Log, Validation
+from undegrade.training.hooks import Log, Timed, Validation, summary
 from undegrade.training.loop import Hook, fit, make_optimizer
+from undegrade.training.processes import first_alone
 from undegrade.training.recipe import Recipe, Stage, to_json
-from undegrade.training.resume import Saver, load_state
+from undegrade.training.resume import STATE, Saver, load_state
+from undegrade.training.start import start_from
 
 CALIBRATION_BATCHES = range(10**9, 10**9 + 16)  # for the statistics of averaged weights; training never gets there
 DATA = "data.json"  # in the run's folder: where its data lay
+VERSIONS = "versions.json"  # in the run's folder: what it was last carried out with
+RESULTS = "results.json"  # in the run's folder: what came of it
 CHECKPOINT = "checkpoint.safetensors"  # in the run's folder: the last complete save, averaged weights where there are
 
 
@@ -41,17 +49,21 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Where a recipe is carried out.
+    """Where a recipe is carried out, by one process or by several that `accelerate launch` started.
 
     Args:
         recipe: what to do.
         clean: folder of clean photographs; None where the mixture needs none.
-        folder: of the run: `recipe.json`, `data.json`, `log.jsonl`, `tensorboard/`, `state.pt`,
-            `checkpoint.safetensors`.
+        folder: of the run: `recipe.json`, `data.json`, `versions.json`, `log.jsonl`, `tensorboard/`, `state.pt`,
+            `checkpoint.safetensors`, and at the end `results.json`.
         validate: measures a model on the held-out photographs.
         show: told each line of the log.
         pace: how often.
         pairs: where the pairs of each label of the mixture lie, in the mixture's order.
+        sheet: shows what a model does on a few pictures, (3, H, W) in [0, 1]; None where nothing is to be shown.
+        advance: told after each step how many steps of the whole run are done.
+        start: a checkpoint whose weights the run begins with.
+        say: told what a user should know beside the log.
     """
 
     recipe: Recipe
@@ -61,73 +73,149 @@ class Run:
     show: Callable[[dict[str, float]], None]
     pace: Pace
     pairs: tuple[Place, ...] = ()
+    sheet: Callable[[UniversalRestorer], NDArray[np.float32] | None] = lambda model: None
+    advance: Callable[[int], None] = lambda done: None
+    start: Path | None = None
+    say: Callable[[str], None] = lambda text: None
 
     def train(self, *, resume: bool) -> Path:
         """Go through the stages that are left; returns the checkpoint.
 
         Raises:
-            UndegradeError: the folder holds another run, another recipe or none to resume, or a crop does not fit.
+            UndegradeError: the folder holds another run, another recipe or none to resume, a crop or a batch does not
+                fit, or the disk is full; the last save then stands.
         """
+        accelerator = Accelerator()
         torch.manual_seed(self.recipe.seed)
-        model = build(self.recipe).to(Accelerator().device)
-        self._check_crops(model.network.size_multiple)
-        state = self._open(resume)  # only now: a recipe that is refused must not leave a folder behind
-        self._note_data()
-        at = state["stage"] if state else 0
-        if state:
-            model.load_state_dict(state["model"])
-        for number, stage in enumerate(self.recipe.stages):
-            if number >= at:
-                self._stage(model, stage, number, state if number == at else None)
-        model.sharpness = self.recipe.sharpness
-        self._keep(model)
+        model = build(self.recipe).to(accelerator.device)
+        self._check_stages(model.network.size_multiple, accelerator.num_processes)
+        try:
+            # The folder comes last: what is refused must not leave one behind. The other processes' weights are
+            # the first one's.
+            begin = self.start
+            taken = first_alone(accelerator, lambda: start_from(model, begin)) if begin else ""
+            begun = first_alone(accelerator, lambda: self._open(resume))
+            state = load_state(self.folder) if begun else None
+            at = state["stage"] if state else 0
+            if state:
+                _fill(model, state["model"], self.folder)
+            elif taken:
+                self.say(taken)
+            for number, stage in enumerate(self.recipe.stages):
+                if number >= at:
+                    self._stage(accelerator, model, stage, number, state if number == at else None)
+            model.sharpness = self.recipe.sharpness
+            if accelerator.is_main_process:
+                self._finish(model, complete=at >= len(self.recipe.stages))
+        except OSError as error:
+            raise UndegradeError(
+                f"{self.folder}: cannot be written ({error.strerror}); the last save stands: free space, then --resume"
+            ) from None
         return self.folder / CHECKPOINT
 
-    def _check_crops(self, multiple: int) -> None:
+    def _check_stages(self, multiple: int, num_processes: int) -> None:
         for number, stage in enumerate(self.recipe.stages):
-            if stage.crop % multiple:
-                raise UndegradeError(
-                    f"stages.{number}.crop is {stage.crop}; it must be a multiple of {multiple} for this network"
-                )
+            for name, value, divisor, what in (
+                ("crop", stage.crop, multiple, " for this network"),
+                ("batch", stage.batch, num_processes, ", the number of processes, which share it"),
+            ):
+                if value % divisor:
+                    raise UndegradeError(f"stages.{number}.{name} is {value}; it must be a multiple of {divisor}{what}")
 
-    def _open(self, resume: bool) -> dict[str, Any] | None:
-        """Create the folder, or find the state to resume in it."""
+    def _open(self, resume: bool) -> bool:
+        """Create the folder, or find a run to resume in it; whether there is one."""
         path, recipe = self.folder / "recipe.json", to_json(self.recipe)
-        if not path.exists():
-            if resume:
-                raise UndegradeError(f"{self.folder}: no run to resume; check --out, or leave out --resume")
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as partial:
-                partial.write_text(json.dumps(recipe, indent=2) + "\n")
-            return None
-        if not resume:
+        begun = path.exists()
+        if not begun and resume:
+            raise UndegradeError(f"{self.folder}: no run to resume; check --out, or leave out --resume")
+        if begun and not resume:
             raise UndegradeError(f"{self.folder}: holds a run already; add --resume to go on, or choose another --out")
-        try:
-            begun = json.loads(path.read_text())
-        except ValueError:
-            raise UndegradeError(f"{path}: damaged; start the run anew with another --out") from None
-        if begun != json.loads(json.dumps(recipe)):
-            raise UndegradeError(f"{path}: differs from the recipe to resume; give the same recipe and the same --set")
-        return load_state(self.folder)
+        if begun:
+            try:
+                before = json.loads(path.read_text())
+            except ValueError:
+                raise UndegradeError(f"{path}: damaged; start the run anew with another --out") from None
+            if before != json.loads(json.dumps(recipe)):
+                raise UndegradeError(
+                    f"{path}: differs from the recipe to resume in {_difference(before, recipe)}; give the same recipe "
+                    "and the same --set"
+                )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_json(path, recipe)
+        self._note_data()
+        _write_json(self.folder / VERSIONS, {**versions(), "processes": str(Accelerator().num_processes)})
+        return begun
 
     def _note_data(self) -> None:
         """Where the data lay this time. It is no part of the recipe: a resumed run may find them elsewhere."""
         pairs = {p.label: {"folder": str(p.folder.resolve()), "layout": p.layout} for p in self.pairs}
-        places = {"clean": None if self.clean is None else str(self.clean.resolve()), "pairs": pairs}
-        with written_whole(self.folder / DATA) as partial:
-            partial.write_text(json.dumps(places, indent=2) + "\n")
+        places: dict[str, Any] = {"clean": None if self.clean is None else str(self.clean.resolve()), "pairs": pairs}
+        if self.start:
+            places["start"] = str(self.start.resolve())
+        _write_json(self.folder / DATA, places)
 
-    def _stage(self, model: UniversalRestorer, stage: Stage, number: int, state: dict[str, Any] | None) -> None:
+    def _stage(
+        self,
+        accelerator: Accelerator,
+        model: UniversalRestorer,
+        stage: Stage,
+        number: int,
+        state: dict[str, Any] | None,
+    ) -> None:
         """Carry out one stage, from `state` if it had begun; the model ends with the weights to keep."""
-        recipe, pace = self.recipe, self.pace
         first = state["step"] if state else 0
         kind = next(k for k in OBJECTIVES.values() if k.Config is type(stage.objective))  # type: ignore[attr-defined]
         objective = kind(stage.objective, model)
         optimizer = make_optimizer(objective, stage)
         if state and state["optimizer"]:
             optimizer.load_state_dict(state["optimizer"])
+        data = self._data(number, first, (accelerator.process_index, accelerator.num_processes))
+        ema = self._average(model, number, state)
+        timed = Timed(batches(data, workers=self.pace.workers))
+        hooks: list[Hook] = [ema] if ema else []
+        log: Log | None = None
+        if accelerator.is_main_process:
+            log = Log(
+                self.folder,
+                number,
+                every=self.pace.log,
+                show=self.show,
+                first=first,
+                batch=stage.batch,
+                waited=lambda: timed.seconds,
+            )
+            hooks += self._writers(model, ema, log, number)
+        try:
+            fit(objective, timed, stage, hooks, optimizer=optimizer, first=first)
+        finally:
+            if log:
+                log.board.close()
+        if ema:
+            model.load_state_dict(ema.settled().state_dict())
+        if accelerator.is_main_process:
+            # The next stage starts from here, with a fresh optimizer and average.
+            # First the checkpoint: a state that says "done" must not stand beside an older one.
+            self._keep(model)
+            Saver(folder=self.folder, stage=number + 1, model=model, ema=None, every=1, done=lambda _: None).save(
+                0, None
+            )
+
+    def _average(self, model: UniversalRestorer, number: int, state: dict[str, Any] | None) -> Ema | None:
+        """The averaged weights of a stage that has them; the same in every process."""
+        stage = self.recipe.stages[number]
+        if not stage.ema:
+            return None
+        data, device = self._data(number, 0, (0, 1)), str(next(model.parameters()).device)
+        ema = Ema(model, stage.ema, [data.make_batch(i).to(device) for i in CALIBRATION_BATCHES])
+        if state and state["ema"]:
+            ema.average.load_state_dict(state["ema"])
+        return ema
+
+    def _data(self, number: int, first: int, share: tuple[int, int]) -> Mixture:
+        """The training data of a stage; no stage sees the samples of an earlier one."""
+        recipe, stage = self.recipe, self.recipe.stages[number]
         before = sum(s.steps * s.batch for s in recipe.stages[:number])
-        data = open_mixture(
+        return open_mixture(
             recipe.mixture,
             self.clean,
             self.pairs,
@@ -136,33 +224,78 @@ class Run:
             batch=stage.batch,
             crop=stage.crop,
             first=before // stage.batch + first,
+            share=share,
         )
-        ema: Ema | None = None
-        if stage.ema:
-            device = next(model.parameters()).device
-            ema = Ema(model, stage.ema, [data.make_batch(i).to(str(device)) for i in CALIBRATION_BATCHES])
-            if state and state["ema"]:
-                ema.average.load_state_dict(state["ema"])
+
+    def _writers(self, model: UniversalRestorer, ema: Ema | None, log: Log, number: int) -> list[Hook]:
+        """The hooks of the first process alone: logging, saving, validating, and what is shown."""
+        pace, stages = self.pace, self.recipe.stages
         kept = ema.settled if ema else lambda: model
-        log = Log(self.folder, number, every=pace.log, show=self.show, first=first)
+        before = sum(stage.steps for stage in stages[:number])
         saver = Saver(
             folder=self.folder, stage=number, model=model, ema=ema, every=pace.save, done=lambda _: self._keep(kept())
         )
-        validation = Validation(lambda: self.validate(kept()), log, every=pace.validate)
-        hooks: list[Hook] = [*([ema] if ema else []), log, saver, validation]
-        try:
-            fit(objective, batches(data, workers=pace.workers), stage, hooks, optimizer=optimizer, first=first)
-        finally:
-            log.board.close()
-        if ema:
-            model.load_state_dict(ema.settled().state_dict())
-        # The next stage starts from here, with a fresh optimizer and average.
-        # First the checkpoint: a state that says "done" must not stand beside an older one.
-        self._keep(model)
-        Saver(folder=self.folder, stage=number + 1, model=model, ema=None, every=1, done=lambda _: None).save(0, None)
+        validation = Validation(
+            lambda: self.validate(kept()),
+            lambda: self.sheet(kept()),
+            log,
+            every=pace.validate,
+            last=stages[number].steps,
+        )
+        return [log, lambda step: self.advance(before + step.number), saver, validation]
 
     def _keep(self, model: UniversalRestorer) -> None:
         save_checkpoint(model, self.folder / CHECKPOINT, recipe=to_json(self.recipe))
+
+    def _finish(self, model: UniversalRestorer, *, complete: bool) -> None:
+        """Write the final checkpoint and `results.json`; a run that was complete already only says so."""
+        if complete and (self.folder / RESULTS).exists() and (self.folder / CHECKPOINT).exists():
+            self.say(f"{self.folder}: complete already; nothing was done")
+            return
+        self._keep(model)
+        stages = summary(self.folder)
+        for measured, stage in zip(stages, self.recipe.stages, strict=True):
+            measured["samples"] = stage.steps * stage.batch
+        sha256 = read_header(self.folder / CHECKPOINT)["sha256"]
+        _write_json(self.folder / RESULTS, {"recipe": self.recipe.name, "stages": stages, "checkpoint_sha256": sha256})
+
+
+def versions() -> dict[str, str]:
+    """What the run was carried out with."""
+    packages = ("undegrade", "torch", "numpy", "accelerate", "pyvips", "safetensors")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    return {
+        **{name: metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": device,
+    }
+
+
+def _fill(model: UniversalRestorer, weights: dict[str, Any], folder: Path) -> None:
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise UndegradeError(
+            f"{folder / STATE}: the weights are of another network than the recipe's; delete it to start the run anew"
+        ) from None
+
+
+def _difference(before: Any, now: Any, path: str = "") -> str:
+    """The first field in which two recipes, as JSON-like data, differ."""
+    now = list(now) if isinstance(now, tuple) else now
+    if isinstance(before, dict) and isinstance(now, dict):
+        pairs: list[tuple[str, Any, Any]] = [(k, before.get(k), now.get(k)) for k in {**before, **now}]
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = [(str(i), a, b) for i, (a, b) in enumerate(zip(before, now, strict=True))]
+    else:
+        return path or "everything"
+    return next(_difference(a, b, f"{path}.{key}".lstrip(".")) for key, a, b in pairs if a != b)
+
+
+def _write_json(path: Path, data: Any) -> None:
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(data, indent=2) + "\n")
 
 
 def build(recipe: Recipe) -> UniversalRestorer:

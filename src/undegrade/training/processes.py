@@ -1,0 +1,66 @@
+"""What several training processes share: weights, gradients, scalars, and who may write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast, broadcast_object_list
+from torch import Tensor, nn
+
+from undegrade.errors import UndegradeError
+
+T = TypeVar("T")
+
+
+@torch.no_grad()
+def same_everywhere(accelerator: Accelerator, module: nn.Module) -> None:
+    """Give every process the first one's weights and statistics."""
+    if accelerator.num_processes > 1:
+        for tensor in (*module.parameters(), *module.buffers()):
+            tensor.copy_(broadcast(tensor.detach().contiguous()))
+
+
+@torch.no_grad()
+def average(accelerator: Accelerator, module: nn.Module, scalars: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Average the gradients of the module, in place, and the scalars, in one exchange.
+
+    With equal shares of a batch and losses that are means over it, that is what one process would have found.
+    """
+    if accelerator.num_processes == 1:
+        return {name: value.detach() for name, value in scalars.items()}
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    values = torch.stack([value.detach().float() for value in scalars.values()])
+    flat = torch.cat([values, *(gradient.float().flatten() for gradient in gradients)])
+    torch.distributed.all_reduce(flat)
+    flat /= accelerator.num_processes
+    values, *parts = flat.split([len(values), *(gradient.numel() for gradient in gradients)])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
+    return dict(zip(scalars, values, strict=True))
+
+
+def first_alone(accelerator: Accelerator, work: Callable[[], T]) -> T:
+    """What `work` returns in the first process, in all of them; they wait for it.
+
+    Raises:
+        UndegradeError: in the first process, what `work` raised; the others end quietly, with code 1.
+    """
+    if accelerator.num_processes == 1:
+        return work()
+    answer: list[T | None] = [None]
+    failure: UndegradeError | None = None
+    if accelerator.is_main_process:
+        try:
+            answer = [work()]
+        except UndegradeError as error:
+            failure = error
+    done = broadcast_object_list([failure is None, answer[0]])
+    if failure:
+        raise failure
+    if not done[0]:
+        raise SystemExit(1)
+    result: T = done[1]
+    return result

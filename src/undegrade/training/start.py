@@ -1,0 +1,52 @@
+"""Weights to begin with, from a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from undegrade.errors import UndegradeError
+from undegrade.networks import UniversalRestorer
+from undegrade.networks.checkpoint import load_checkpoint
+
+
+@torch.no_grad()
+def start_from(model: UniversalRestorer, path: Path) -> str:
+    """Take the weights of the checkpoint: the network's, and the heads' where they have the same labels and shapes.
+
+    Returns:
+        What was taken and what begins afresh, as a sentence.
+
+    Raises:
+        UndegradeError: the checkpoint cannot be read, or is of another network; the first difference is named.
+    """
+    given = load_checkpoint(path)
+    if type(given.network) is not type(model.network):
+        wanted, found = type(model.network).__name__, type(given.network).__name__
+        raise UndegradeError(f"{path}: holds a {found}; the recipe trains a {wanted}, choose another checkpoint")
+    ours, theirs = asdict(model.network.config), asdict(given.network.config)
+    other = next((name for name in ours if ours[name] != theirs[name]), None)
+    if other:
+        raise UndegradeError(
+            f"{path}: the network's {other} is {theirs[other]}, the recipe's {ours[other]}; "
+            f"set network.{other}, or choose another checkpoint"
+        )
+    model.network.load_state_dict(given.network.state_dict())
+    taken, afresh = ["network"], list[str]()
+    for name in ("classifier", "answers"):
+        head, source = getattr(model, name), getattr(given, name)
+        if head is None:
+            continue
+        fits = source is not None and given.labels == model.labels
+        fits = fits and _shapes(head.state_dict()) == _shapes(source.state_dict())
+        (taken if fits else afresh).append(name)
+        if fits:
+            head.load_state_dict(source.state_dict())
+    rest = f"; begun afresh: {', '.join(afresh)} (other labels or shapes)" if afresh else ""
+    return f"from {path}: {', '.join(taken)}{rest}"
+
+
+def _shapes(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}

@@ -1,0 +1,212 @@
+"""Runs as a user starts them: by processes of their own, which may be killed, share the work, or fill the disk."""
+
+import json
+import os
+import re
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from undegrade.images import Picture, write_picture
+from undegrade.networks.checkpoint import load_checkpoint
+
+pytestmark = pytest.mark.slow
+
+RECIPES = """
+from dataclasses import replace
+
+from undegrade.recipes import RECIPES
+
+
+def killed():
+    recipe = RECIPES["universal-small-debug"]()
+    return replace(recipe, name="killed", stages=tuple(replace(s, steps=8, batch=2) for s in recipe.stages[:2]))
+
+
+def shared(norm="layer"):
+    recipe = RECIPES["generated-5d-debug"]()
+    stage = replace(recipe.stages[0], steps=10, batch=4, clip=1.0, ema=0.9, lr=1e-3)
+    return replace(recipe, name="shared", classifier=replace(recipe.classifier, norm=norm), stages=(stage,))
+
+
+def shared_batch_norm():
+    return shared("batch")
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a recipe file and five small photographs."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "photos").mkdir()
+    for number in range(5):
+        coarse = np.random.default_rng(number).random((3, 6, 7), dtype=np.float32)
+        write_picture(Picture(pixels=coarse.repeat(8, 1).repeat(8, 2)), folder / "photos" / f"{number}.png")
+    (folder / "mine.py").write_text(RECIPES)
+    return folder
+
+
+def command(recipe: str, out: str, *more: str) -> list[str]:
+    run = ["train", f"mine.py:{recipe}", "--clean", "photos", "--out", out, "--workers", "0", "--set", "holdout=0"]
+    return ["-m", "undegrade", *run, *more]
+
+
+def carry_out(
+    arguments: Sequence[str], folder: Path, limit: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        preexec_fn=limit,
+    )
+
+
+def launch() -> list[str]:
+    """`accelerate launch` of two processes on the CPU; it calls that multi_gpu, and the environment says CPU."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    options += ["--dynamo_backend", "no", "--main_process_port", str(port)]
+    return ["-m", "accelerate.commands.launch", *options]
+
+
+def kill(arguments: Sequence[str], folder: Path, after: int) -> None:
+    """Start it, and kill it when it has logged `after` steps."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        after -= "loss" in line
+        if after == 0:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    assert process.returncode == -signal.SIGKILL
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(run / "state.pt", weights_only=True)["model"]
+    return state
+
+
+def test_a_run_killed_at_any_step_and_resumed_ends_with_the_same_bits(place: Path) -> None:
+    assert carry_out(command("killed", "whole"), place).returncode == 0
+    for number, after in enumerate((3, 4, 5)):  # lines of the log; the last in the second stage
+        kill(command("killed", "broken", *(["--resume"] if number else [])), place, after)
+    assert not (place / "broken" / "results.json").exists()
+    done = carry_out(command("killed", "broken", "--resume"), place)
+    assert done.returncode == 0, done.stderr
+    expected, found = weights(place / "whole"), weights(place / "broken")
+    assert all(torch.equal(value, found[name]) for name, value in expected.items())
+    results = [json.loads((place / run / "results.json").read_text()) for run in ("whole", "broken")]
+    assert results[0]["checkpoint_sha256"] == results[1]["checkpoint_sha256"]
+    assert [stage["samples"] for stage in results[1]["stages"]] == [16, 16]
+    again = carry_out(command("killed", "broken", "--resume"), place)
+    assert again.returncode == 0
+    assert "complete already; nothing was done" in again.stderr
+
+
+# Batch norm over four pixels, as here at the coarsest level, blows roundings up.
+@pytest.mark.parametrize(("recipe", "near"), [("shared", 1e-5), ("shared_batch_norm", 1e-4)])
+def test_two_processes_find_what_one_finds(recipe: str, near: float, place: Path) -> None:
+    alone = carry_out(command(recipe, f"{recipe}-1"), place)
+    assert alone.returncode == 0, alone.stderr
+    both = carry_out([*launch(), *command(recipe, f"{recipe}-2")], place)
+    assert both.returncode == 0, both.stderr
+    made = [json.loads((place / f"{recipe}-{count}" / "versions.json").read_text()) for count in (1, 2)]
+    assert [versions["processes"] for versions in made] == ["1", "2"]
+    expected, found = weights(place / f"{recipe}-1"), weights(place / f"{recipe}-2")
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=near, rtol=0, msg=name)
+    lines = [
+        [json.loads(line) for line in (place / f"{recipe}-{count}" / "log.jsonl").read_text().splitlines()]
+        for count in (1, 2)
+    ]
+    losses = [[line["loss"] for line in log if "loss" in line] for log in lines]
+    assert len(losses[0]) == 10
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+    assert both.stdout.count("checkpoint.safetensors") == 1
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_once(place: Path) -> None:
+    done = carry_out([*launch(), *command("shared", "odd", "--set", "stages.0.batch=3")], place)
+    assert done.returncode != 0
+    line = "error: stages.0.batch is 3; it must be a multiple of 2, the number of processes, which share it"
+    assert done.stderr.count(line) == 1
+    assert not (place / "odd").exists()
+
+
+def test_a_full_disk_ends_the_run_with_one_line_and_the_last_save_stands(place: Path) -> None:
+    kill(command("killed", "full"), place, 3)
+    saved = {name: (place / "full" / name).read_bytes() for name in ("state.pt", "checkpoint.safetensors")}
+    most = len(saved["state.pt"]) // 2
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    for arguments in (command("killed", "full", "--resume"), command("killed", "fresh")):
+        full = carry_out(arguments, place, limit)
+        assert full.returncode == 2
+        last = full.stderr.splitlines()[-1]
+        assert re.fullmatch(r"error: (full|fresh)/state.pt: cannot be written \(File too large\); .*", last)
+        assert "Traceback" not in full.stderr
+    assert {name: (place / "full" / name).read_bytes() for name in saved} == saved
+    assert not list((place / "full").glob(".*.part"))
+    assert carry_out(command("killed", "full", "--resume"), place).returncode == 0
+
+
+def test_weights_to_begin_with(place: Path) -> None:
+    assert carry_out(command("shared", "source"), place).returncode == 0
+    source = str(place / "source" / "checkpoint.safetensors")
+    begun = carry_out(command("shared", "second", "--start", source, "--set", "stages.0.lr=1e-9"), place)
+    assert begun.returncode == 0, begun.stderr
+    assert "checkpoint.safetensors: network, classifier" in begun.stderr
+    for name, value in load_checkpoint(Path(source)).state_dict().items():
+        torch.testing.assert_close(weights(place / "second")[name], value, atol=1e-4, rtol=0)
+    assert json.loads((place / "second" / "data.json").read_text())["start"] == source
+    refused = carry_out(command("shared", "third", "--start", source, "--set", "network.width=16"), place)
+    assert refused.returncode == 2
+    assert "the network's width is 8, the recipe's 16; set network.width" in refused.stderr
+    assert not (place / "third").exists()
+    other = carry_out(command("killed", "fourth", "--start", source), place)
+    assert "network; begun afresh: classifier, answers (other labels or shapes)" in other.stderr
+
+
+def test_the_folder_says_what_the_run_was_made_with(place: Path) -> None:
+    began = time.time()
+    assert carry_out(command("shared", "told"), place).returncode == 0
+    versions = json.loads((place / "told" / "versions.json").read_text())
+    assert versions["torch"] == torch.__version__
+    assert {"undegrade", "numpy", "python", "platform", "device"} <= versions.keys()
+    results = json.loads((place / "told" / "results.json").read_text())
+    (stage,) = results["stages"]
+    assert results["recipe"] == "shared"
+    assert stage["steps"] == 10
+    assert stage["samples"] == 40
+    assert 0 < stage["seconds"] < time.time() - began
+    assert "val_accuracy" in stage
