@@ -15,6 +15,7 @@ from undegrade.errors import UndegradeError
 from undegrade.images.padding import crop_to, pad_to_multiple
 from undegrade.inference.export import HEADER, VERSION, file_sha256
 from undegrade.inference.extras import needs_train
+from undegrade.inference.models import why_not_run
 
 Pixels = NDArray[np.float32]
 Precision = Literal["auto", "bf16", "f32"]
@@ -136,7 +137,7 @@ class TorchBackend:
         path: the .safetensors file.
 
     Raises:
-        UndegradeError: PyTorch is missing, or the checkpoint cannot be loaded.
+        UndegradeError: PyTorch is missing, or the checkpoint cannot be loaded, or not be run on RGB pictures.
     """
 
     def __init__(self, path: Path) -> None:
@@ -144,6 +145,8 @@ class TorchBackend:
             from undegrade.networks.checkpoint import load_checkpoint
 
             self._model = load_checkpoint(path)
+        if obstacle := why_not_run(self._model.network):
+            raise UndegradeError(f"{path}: {obstacle}; choose another model")
         self.name = f"{path.name}, PyTorch f32"
         self.labels = self._model.labels
         self.size_multiple = self._model.network.size_multiple

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from undegrade.errors import UndegradeError
+
+if TYPE_CHECKING:
+    from undegrade.networks import RestorationNetwork
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 DEFAULT_MODEL = "universal-small"
@@ -30,6 +34,20 @@ MODELS: dict[str, ShippedModel] = {
         stem="universal-small", about="NAFNet of width 32 on a folded picture; names and removes ten degradations."
     ),
 }
+
+
+def why_not_run(network: RestorationNetwork) -> str | None:
+    """Why the network cannot repair RGB pictures at their own size, which is all that restoring knows; None if it can.
+
+    A part of a message, such as "its network enlarges pictures 4 times, which undegrade restore does not know".
+    """
+    if network.in_channels != 3:
+        kinds = {1: "gray pictures", 6: "pairs of two views"}
+        taken = kinds.get(network.in_channels, f"pictures of {network.in_channels} channels")
+        return f"its network takes {taken}, which undegrade restore does not know"
+    if network.scale != 1:
+        return f"its network enlarges pictures {network.scale} times, which undegrade restore does not know"
+    return None
 
 
 def find_model(model: str | Path) -> Path:

@@ -53,7 +53,7 @@ def save_checkpoint(
         "version": VERSION,
         "network": name,
         "config": asdict(model.network.config),
-        "classifier": asdict(model.classifier.config),
+        "classifier": asdict(model.classifier.config) if isinstance(model.classifier, DegradationClassifier) else None,
         "labels": model.labels,
         "steered": model.answers is not None,
         "sharpness": model.sharpness,
@@ -115,7 +115,7 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
     kind: Any = NETWORKS[header["network"]]  # each takes its own Config
     try:
         config = kind.Config(**tuples(header["config"]))
-        head = DegradationClassifier.Config(**header["classifier"])
+        head = None if header["classifier"] is None else DegradationClassifier.Config(**header["classifier"])
         labels, sharpness = tuple(header["labels"]), float(header["sharpness"])
         model = UniversalRestorer(kind(config), head, labels, steered=header["steered"], sharpness=sharpness)
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
