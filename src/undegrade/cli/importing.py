@@ -47,8 +47,8 @@ def import_(
     record = {"input": str(file), "output": str(target), **_describe(found, config, model)}
     origin = {key: record[key] for key in ("layout", "wrapping", "set")}
     save_checkpoint(model, target, recipe={"kind": "import", "file": file.name, **origin}, half=False)
-    rows = [(key.replace("_", " "), _text(value)) for key, value in record.items()]
-    show([record], ("import", ""), rows, as_json=as_json)
+    rows = [(key, _text(value)) for key, value in record.items()]
+    show([record], ("import", "what was found"), rows, as_json=as_json)
 
 
 def _target(file: Path, out: Path | None, *, force: bool) -> Path:
@@ -90,20 +90,21 @@ def _describe(found: Recognised, config: Any, model: UniversalRestorer) -> dict[
     usual = type(config)()
     values = {f.name: getattr(config, f.name) for f in fields(config)}
     set_by_user = {k: v for k, v in values.items() if v != getattr(found.config, k)}
+    obstacle = why_not_run(model.network)
     number = len(found.head.get("fc.bias", ()))
     names = list(model.labels) or (f"left out: {number} classes, name them with --labels" if number else None)
     return {
         "layout": found.layout.name,
         "config": {k: v for k, v in values.items() if v != getattr(usual, k)},
-        "not_told_by_the_file": {k: values[k] for k in found.assumed if k not in set_by_user},
+        "assumed": {k: values[k] for k in found.assumed if k not in set_by_user},
         "set": set_by_user,
         "parameters": sum(p.numel() for p in model.network.parameters()),
-        "wrapping": list(found.weights.wrapping),
-        "averaged": "params_ema" in found.weights.wrapping,
+        "wrapping": [*found.weights.wrappers, *found.prefixes],
+        "averaged": "params_ema" in found.weights.wrappers,
         "numbers": list(found.weights.kinds),
         "unused": list(found.unused),
         "classifier": names,
-        "restores": why_not_run(model.network) or "pictures of any size",
+        "restores": f"nothing yet: {obstacle}" if obstacle else "RGB pictures of any size",
     }
 
 

@@ -15,7 +15,8 @@ from undegrade.errors import UndegradeError
 from undegrade.images.padding import crop_to, pad_to_multiple
 from undegrade.inference.export import HEADER, VERSION, file_sha256
 from undegrade.inference.extras import needs_train
-from undegrade.inference.models import why_not_run
+from undegrade.inference.foreign import SpandrelBackend
+from undegrade.inference.models import PUBLISHED, why_not_run
 
 Pixels = NDArray[np.float32]
 Precision = Literal["auto", "bf16", "f32"]
@@ -165,7 +166,9 @@ class TorchBackend:
 
 
 def open_backend(path: Path, *, precision: Precision = "auto") -> Backend:
-    """The backend for a model file: OpenVINO for .xml, PyTorch (always float32) for .safetensors."""
+    """The backend for a model file: OpenVINO for .xml, PyTorch for .safetensors, spandrel for PUBLISHED (float32)."""
     if path.suffix.lower() == ".safetensors":
         return TorchBackend(path)
+    if path.suffix.lower() in PUBLISHED:
+        return SpandrelBackend(path)
     return OpenVinoBackend(path, precision=precision)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent.parent / "weights"
 DEFAULT_MODEL = "universal-small"
 SUFFIXES = (".xml", ".safetensors")  # of model files: exported for OpenVINO, or a checkpoint for PyTorch
+PUBLISHED = (".pth", ".pt", ".ckpt")  # of other projects' weights, run by spandrel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def why_not_run(network: RestorationNetwork) -> str | None:
 
 
 def find_model(model: str | Path) -> Path:
-    """The file behind a shipped name, or behind the path of an .xml or .safetensors file.
+    """The file behind a shipped name, or behind the path of an .xml or .safetensors file, or of published weights.
 
     Raises:
         UndegradeError: no shipped model has this name, or the file does not exist.
@@ -61,7 +62,7 @@ def find_model(model: str | Path) -> Path:
         path = MODELS[str(model)].path
         if not path.is_file():
             raise UndegradeError(f"{path}: the shipped model is not there; install undegrade anew, or give a file")
-    elif path.suffix.lower() not in SUFFIXES:
+    elif path.suffix.lower() not in SUFFIXES + PUBLISHED:
         raise UndegradeError(
             f"unknown model {str(model)!r}; known are {', '.join(MODELS)}, or give a file ending in "
             f"{' or '.join(SUFFIXES)}"

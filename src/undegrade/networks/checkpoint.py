@@ -81,7 +81,7 @@ def read_header(path: Path) -> dict[str, Any]:
             f"{path}: not a readable checkpoint ({error}); expected a whole .safetensors file, get it anew"
         ) from None
     if text is None:
-        raise UndegradeError(f"{path}: has no undegrade header; expected a checkpoint written by undegrade train")
+        raise UndegradeError(f"{path}: has no undegrade header; expected a checkpoint of undegrade, by train or import")
     try:
         header: dict[str, Any] = json.loads(text)
     except ValueError:

@@ -30,14 +30,14 @@ class Weights:
 
     Args:
         path: of the file.
-        tensors: by their published names; floats are float32.
-        wrapping: what was taken off, from the outside: wrappers, then the prefixes of all names.
+        tensors: by the names in the file; floats are float32.
+        wrappers: what they lay in, from the outside, such as ("params_ema",).
         kinds: of the numbers in the file, such as ("float16",).
     """
 
     path: Path
     tensors: dict[str, Tensor]
-    wrapping: tuple[str, ...] = ()
+    wrappers: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
 
 
@@ -47,6 +47,7 @@ class Recognised:
 
     Args:
         weights: of the file.
+        prefixes: that all its names have, outermost first.
         layout: that its keys tell.
         config: of our network, as the shapes tell it; replace fields of it where the file cannot tell.
         assumed: fields of it that no shape tells.
@@ -57,6 +58,7 @@ class Recognised:
     """
 
     weights: Weights
+    prefixes: tuple[str, ...]
     layout: Layout
     config: Any
     assumed: tuple[str, ...]
@@ -76,17 +78,17 @@ def read_published(path: Path) -> Weights:
     if not path.is_file():
         raise UndegradeError(f"{path}: no such file; expected published weights, .pth, .ckpt or .safetensors")
     held = _safetensors(path) if path.suffix.lower() == ".safetensors" else _unpickled(path)
-    wrapping: list[str] = []
+    wrappers: list[str] = []
     while isinstance(held, dict) and (wrapper := next((w for w in WRAPPERS if _has_tensors(held.get(w))), "")):
         held = held[wrapper]
-        wrapping.append(wrapper)
+        wrappers.append(wrapper)
     found = {k: v for k, v in held.items() if isinstance(v, Tensor)} if isinstance(held, dict) else {}
     if not found or not all(isinstance(key, str) for key in found):
         inside = ", ".join(map(str, list(held)[:NAMED])) if isinstance(held, dict) else type(held).__name__
         raise UndegradeError(f"{path}: holds no weights ({inside or 'is empty'}); expected named tensors")
     kinds = tuple(sorted({str(v.dtype).removeprefix("torch.") for v in found.values() if v.is_floating_point()}))
-    tensors, prefixes = _without_prefixes({k: v.float() if v.is_floating_point() else v for k, v in found.items()})
-    return Weights(path=path, tensors=tensors, wrapping=(*wrapping, *prefixes), kinds=kinds)
+    tensors = {k: v.float() if v.is_floating_point() else v for k, v in found.items()}
+    return Weights(path=path, tensors=tensors, wrappers=tuple(wrappers), kinds=kinds)
 
 
 def _has_tensors(held: object) -> bool:
@@ -135,6 +137,11 @@ def _without_prefixes(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tu
     return tensors, tuple(taken)
 
 
+def find_layout_of(weights: Weights) -> Layout | None:
+    """The layout that the names tell, if any."""
+    return find_layout(_without_prefixes(_split(weights.tensors)[1])[0])
+
+
 def recognise(weights: Weights) -> Recognised:
     """The layout of the weights and the configuration that their shapes tell.
 
@@ -142,14 +149,14 @@ def recognise(weights: Weights) -> Recognised:
         UndegradeError: the keys are of no layout known here, or some that tell the configuration are missing.
     """
     head, rest = _split(weights.tensors)
-    rest, _ = _without_prefixes(rest) if head else (rest, ())
+    rest, prefixes = _without_prefixes(rest)
     layout = find_layout(rest)
     if layout is None:
         known = ", ".join(dict.fromkeys(known.name.partition(" ")[0] for known in LAYOUTS))
         begin = ", ".join(list(weights.tensors)[:NAMED])
         raise UndegradeError(
             f"{weights.path}: weights of a network that undegrade does not know (they begin with {begin}); known are "
-            f"{known}"
+            f"{known}; undegrade restore --model FILE.pth runs what the extra spandrel knows"
         )
     tensors, unused = layout.ours(rest)
     try:
@@ -160,6 +167,7 @@ def recognise(weights: Weights) -> Recognised:
         raise UndegradeError(f"{weights.path}: looks like {layout.name}, but its shapes do not fit ({error})") from None
     return Recognised(
         weights=weights,
+        prefixes=prefixes,
         layout=layout,
         config=reading.config,
         assumed=reading.assumed,
@@ -215,6 +223,8 @@ def build(found: Recognised, config: Any, labels: Sequence[str] = ()) -> Univers
         return UniversalRestorer(network, None, ()).eval()
     if not found.head:
         raise UndegradeError(f"{path}: labels were given, but it has no classifier to use them; leave them out")
+    if len(set(labels)) < len(labels) or not all(labels):
+        raise UndegradeError(f"labels are {', '.join(labels)}; expected names that differ, such as rain,noise,haze")
     head = {key: tuple(value.shape) for key, value in found.head.items()}
     number = head.get("fc.bias", (0,))[0]
     if len(labels) != number:
