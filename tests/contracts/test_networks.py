@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from undegrade.errors import UndegradeError
+from undegrade.inference.backends import OpenVinoBackend, TorchBackend
+from undegrade.inference.export import export
 from undegrade.networks import (
     NETWORKS,
     DegradationClassifier,
@@ -243,3 +246,24 @@ def test_impossible_values_are_refused_by_field_and_value(name: str, field: str,
     shown = str(len(value) if isinstance(value, tuple) else value)
     with pytest.raises(ValueError, match=rf"{field} (is|has) {shown}\b.*must"):
         NETWORKS[name].Config(**{field: value})  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+@every_network
+def test_exported_it_answers_as_on_torch_or_is_refused_by_name(name: str, config: Any, tmp_path: Path) -> None:
+    head = DegradationClassifier.Config(num_blocks=1, max_channels=8)
+    model = UniversalRestorer(build(name, config), head, ("clean", "noise"), steered=True).eval()
+    assert model.answers is not None
+    torch.nn.init.normal_(model.answers.weight, std=0.1)
+    checkpoint, exported = tmp_path / "m.safetensors", tmp_path / "m.xml"
+    save_checkpoint(model, checkpoint, half=False)
+    if getattr(config, "local_size", 0):
+        with pytest.raises(UndegradeError, match=r"m\.safetensors: networks with local statistics \(local_size\)"):
+            export(checkpoint, exported)
+        return
+    export(checkpoint, exported, half=False)
+    on_torch, on_openvino = TorchBackend(checkpoint), OpenVinoBackend(exported, precision="f32")
+    for size in ((16, 24), (37, 61), (70, 33)):
+        given = image(*size)[0].numpy()
+        for ours, theirs in zip(on_openvino.run(given), on_torch.run(given), strict=True):
+            assert abs(ours - theirs).max() < 1e-4 * max(1, abs(theirs).max())

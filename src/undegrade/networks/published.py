@@ -111,11 +111,14 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 def _unpickled(path: Path) -> Any:
     """What torch.save wrote; only tensors, numbers, text and containers are let through."""
     try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise UndegradeError(f"{path}: cannot be read ({error.strerror}); check the file") from None
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of files that are refused anyway
             return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UndegradeError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
     except Exception as error:  # a damaged file can fail anywhere in the reader
         if code := re.search(r"GLOBAL ([\w.]*\w)", str(error)):
             raise UndegradeError(
