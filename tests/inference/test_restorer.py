@@ -122,14 +122,16 @@ def test_an_answer_that_is_no_number_is_never_passed_on(scene: Scene) -> None:
 class Nameless(Brighten):
     labels = ()
 
-    def run(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run(
+        self, image: NDArray[np.float32], context: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return super().run(image)[0], np.zeros(0, np.float32)
 
 
 @pytest.mark.parametrize("size", [(20, 30), (900, 800)])
 def test_a_model_that_names_nothing_repairs_everything(size: tuple[int, int], scene: Scene) -> None:
     picture, backend = Picture(pixels=scene(*size) * np.float32(0.5)), Nameless()
-    restored = Restorer(backend, name).restore(picture)
+    restored = Restorer(backend, name, tile=512).restore(picture)
     assert restored.diagnosis is None
     assert restored.changed
     np.testing.assert_allclose(restored.picture.pixels, picture.pixels + np.float32(0.3), atol=1e-5)

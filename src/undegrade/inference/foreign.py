@@ -59,8 +59,8 @@ class SpandrelBackend:
         self.size_multiple = found.size_requirements.multiple_of
         self._found = found.eval()
 
-    def run(self, image: Pixels) -> tuple[Pixels, Pixels]:
-        """See `Backend.run`; clipped, as spandrel has it, which also pads."""
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        """See `Backend.run`; clipped, as spandrel has it, which also pads; there is no context."""
         import torch
 
         with torch.inference_mode():

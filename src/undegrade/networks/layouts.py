@@ -61,8 +61,16 @@ class Layout:
         return published
 
     def ours(self, tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-        """The tensors by our names and in our shapes, and the names of those that take no part."""
-        renamed = {self.our_name(k): v for k, v in tensors.items() if not re.fullmatch(self.unused, k)}
+        """The tensors by our names and in our shapes, and the names of those that take no part.
+
+        Raises:
+            ValueError: two of them would have one name.
+        """
+        used = [key for key in tensors if not re.fullmatch(self.unused, key)]
+        renamed = {self.our_name(key): tensors[key] for key in used}
+        if len(renamed) < len(used):
+            names = [self.our_name(key) for key in used]
+            raise ValueError(f"there are two {next(name for name in names if names.count(name) > 1)}")
         for key, value in renamed.items():
             if re.fullmatch(self.flattened, key) and value.shape[:1] == (1,):
                 renamed[key] = value[0]

@@ -161,13 +161,13 @@ def recognise(weights: Weights) -> Recognised:
             f"{weights.path}: weights of a network that undegrade does not know (they begin with {begin}); known are "
             f"{known}; undegrade restore --model FILE.pth runs what the extra spandrel knows"
         )
-    tensors, unused = layout.ours(rest)
     try:
+        tensors, unused = layout.ours(rest)
         reading = layout.read({key: tuple(value.shape) for key, value in tensors.items()}, layout.fixed)
     except KeyError as error:
         raise UndegradeError(f"{weights.path}: looks like {layout.name}, but lacks {error.args[0]}") from None
     except (ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
-        raise UndegradeError(f"{weights.path}: looks like {layout.name}, but its shapes do not fit ({error})") from None
+        raise UndegradeError(f"{weights.path}: looks like {layout.name}, but that does not fit ({error})") from None
     return Recognised(
         weights=weights,
         prefixes=prefixes,
