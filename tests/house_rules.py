@@ -67,6 +67,11 @@ EXCEPTIONS = {
     "members: networks/checkpoint.py -> atomic": "is about files, which may be cut short",
     "members: networks/checkpoint.py -> errors": "is about files, which can be wrong",
     "members: networks/checkpoint.py -> safetensors": "is about files of that format",
+    "members: networks/layouts.py -> __init__": "reads a Config of each network off the shapes in a file",
+    "members: networks/published.py -> __init__": "builds the network that a file turns out to hold",
+    "members: networks/published.py -> layouts": "recognises a file by them",
+    "members: networks/published.py -> errors": "is about files, which can be wrong",
+    "members: networks/published.py -> safetensors": "is about files, some of that format",
 }
 
 

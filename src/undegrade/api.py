@@ -27,12 +27,12 @@ class Result:
     Args:
         image: of the same kind as what was given: a Pillow image, or an array of the same shape and type; for a path an
             (H, W, 3) array of the file's depth.
-        diagnosis: what was wrong.
+        diagnosis: what was wrong; None where the model names nothing (undegrade import) and repairs everything.
         changed: False where nothing was wrong and the image has the same pixels as before.
     """
 
     image: object
-    diagnosis: Diagnosis
+    diagnosis: Diagnosis | None
     changed: bool
 
 

@@ -8,7 +8,8 @@ from undegrade import __version__
 from undegrade.cli import main
 from undegrade.inference.restorer import Restorer
 
-VERBS = ["restore", "diagnose", "degrade", "train", "evaluate", "export", "models", "recipes", "degradations", "data"]
+VERBS = ["restore", "diagnose", "degrade", "train", "evaluate", "export", "import"]
+VERBS += ["models", "recipes", "degradations", "data"]
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from undegrade.errors import UndegradeError
+from undegrade.inference.backends import OpenVinoBackend, TorchBackend
+from undegrade.inference.export import export
 from undegrade.networks import (
     NETWORKS,
     DegradationClassifier,
@@ -243,3 +246,40 @@ def test_impossible_values_are_refused_by_field_and_value(name: str, field: str,
     shown = str(len(value) if isinstance(value, tuple) else value)
     with pytest.raises(ValueError, match=rf"{field} (is|has) {shown}\b.*must"):
         NETWORKS[name].Config(**{field: value})  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+@every_network
+def test_exported_it_answers_as_on_torch_or_is_refused_by_name(name: str, config: Any, tmp_path: Path) -> None:
+    head = DegradationClassifier.Config(num_blocks=1, max_channels=8)
+    model = UniversalRestorer(build(name, config), head, ("clean", "noise"), steered=True).eval()
+    assert model.answers is not None
+    torch.nn.init.normal_(model.answers.weight, std=0.1)
+    checkpoint, exported = tmp_path / "m.safetensors", tmp_path / "m.xml"
+    save_checkpoint(model, checkpoint, half=False)
+    if getattr(config, "local_size", 0):
+        with pytest.raises(UndegradeError, match=r"m\.safetensors: networks with local statistics \(local_size\)"):
+            export(checkpoint, exported)
+        return
+    export(checkpoint, exported, half=False)
+    assert_equal_answers(checkpoint, exported)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_exported_without_a_classifier_it_answers_as_on_torch(name: str, tmp_path: Path) -> None:
+    model = UniversalRestorer(build(name, SMALL[name][0]), None, ()).eval()
+    checkpoint, exported = tmp_path / "m.safetensors", tmp_path / "m.xml"
+    save_checkpoint(model, checkpoint, half=False)
+    export(checkpoint, exported, half=False)
+    assert_equal_answers(checkpoint, exported)
+
+
+def assert_equal_answers(checkpoint: Path, exported: Path) -> None:
+    """Pictures of several sizes, which tracing may not have frozen, and what their parts must know of them."""
+    on_torch, on_openvino = TorchBackend(checkpoint), OpenVinoBackend(exported, precision="f32")
+    for size in ((16, 24), (37, 61), (70, 33)):
+        given = image(*size)[0].numpy()
+        for ours, theirs in zip(on_openvino.run(given), on_torch.run(given), strict=True):
+            assert ours.shape == theirs.shape
+            assert abs(ours - theirs).max(initial=0) < 1e-4 * max(1, abs(theirs).max(initial=0))

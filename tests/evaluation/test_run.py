@@ -113,6 +113,11 @@ def test_where_the_truth_is_unknown_nothing_is_said_of_the_names() -> None:
     assert measure(restore, pairs, label="own", truth=None).named is None
 
 
+def test_of_a_model_that_names_nothing_nothing_is_said_of_the_names() -> None:
+    pairs, restore = pairs_and_restorer()
+    assert measure(lambda degraded: (restore(degraded)[0], None), pairs, label="own", truth="noise").named is None
+
+
 def test_values_beyond_the_range_are_clipped_before_they_are_measured() -> None:
     clean = np.ones((3, 16, 16), np.float32)
     row = measure(lambda degraded: (clean * 3, ""), [(clean * 0.5, clean)], label="", truth=None)

@@ -117,3 +117,23 @@ def test_diagnosis_and_restoration_judge_alike_by_at_most_nine_samples() -> None
 def test_an_answer_that_is_no_number_is_never_passed_on(scene: Scene) -> None:
     with pytest.raises(UndegradeError, match="brighten: the model's answer is no number"):
         Restorer(Broken(), name).restore(Picture(pixels=scene(20, 20)))
+
+
+class Nameless(Brighten):
+    labels = ()
+
+    def run(
+        self, image: NDArray[np.float32], context: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return super().run(image)[0], np.zeros(0, np.float32)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (900, 800)])
+def test_a_model_that_names_nothing_repairs_everything(size: tuple[int, int], scene: Scene) -> None:
+    picture, backend = Picture(pixels=scene(*size) * np.float32(0.5)), Nameless()
+    restored = Restorer(backend, name, tile=512).restore(picture)
+    assert restored.diagnosis is None
+    assert restored.changed
+    np.testing.assert_allclose(restored.picture.pixels, picture.pixels + np.float32(0.3), atol=1e-5)
+    with pytest.raises(UndegradeError, match=r"^brighten: the model has no classifier and cannot say what is wrong"):
+        Restorer(backend, name).diagnose(picture)

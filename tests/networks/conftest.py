@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from undegrade.networks.published import Weights, recognise
+
 GOLDENS = Path(__file__).parent / "goldens"
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -59,6 +61,12 @@ def drawn_weights() -> Callable[[str], dict[str, Tensor]]:
         return torch.from_numpy(np.asarray(values, np.float32))
 
     return lambda name: {key: draw(key, shape) for key, shape in _shapes()[name].items()}
+
+
+@pytest.fixture(scope="session")
+def our_weights(drawn_weights: Callable[[str], dict[str, Tensor]]) -> Callable[[str], dict[str, Tensor]]:
+    """The same by our names and in our shapes, as `undegrade import` finds them out."""
+    return lambda name: recognise(Weights(path=Path(name), tensors=drawn_weights(name))).tensors
 
 
 @pytest.fixture(scope="session")

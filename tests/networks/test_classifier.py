@@ -1,6 +1,5 @@
 """The degradation classifier against the published head."""
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -29,11 +28,10 @@ def test_state_dict_names_and_shapes_are_the_published_ones(
 
 @torch.no_grad()
 def test_logits_are_the_published_ones(
-    golden: Callable, drawn_weights: Callable, picture: Callable, deviation: Callable
+    golden: Callable, drawn_weights: Callable, our_weights: Callable, picture: Callable, deviation: Callable
 ) -> None:
     network = NAFNet(NAFNet.Config(width=16, encoder=(1, 1, 1, 2))).eval()
-    weights = drawn_weights("nafnet_dcpt")
-    network.load_state_dict({re.sub(r"^decoder(\d)", r"decoders.\1", key): value for key, value in weights.items()})
+    network.load_state_dict(our_weights("nafnet_dcpt"))
     head = published_head()
     head.load_state_dict(drawn_weights("dcpt_classifier_nafnet"))
     logits = head(network.features(picture(48, 64)))

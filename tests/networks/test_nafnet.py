@@ -1,6 +1,5 @@
 """NAFNet against the published network, and what `unshuffle` and `detail_gain` add to it."""
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -19,14 +18,9 @@ def small(**changes: float) -> NAFNet:
     return NAFNet(NAFNet.Config(**config)).eval()
 
 
-def our_name(published: str) -> str:
-    """DCPT writes `decoder3.0.` and MaskDCPT `decoder3.blocks.0.` for the original's `decoders.3.0.`."""
-    return re.sub(r"^decoder(\d)\.", r"decoders.\1.", published.replace(".blocks.", "."))
-
-
-def loaded(name: str, drawn_weights: Weights, **changes: float) -> NAFNet:
+def loaded(name: str, our_weights: Weights, **changes: float) -> NAFNet:
     network = small(**changes)
-    network.load_state_dict({our_name(key): value for key, value in drawn_weights(name).items()})
+    network.load_state_dict(our_weights(name))
     return network
 
 
@@ -38,9 +32,9 @@ def test_state_dict_names_and_shapes_are_the_published_ones(
 
 @pytest.mark.parametrize("name", ["nafnet_dcpt", "nafnet_maskdcpt"])
 def test_the_copies_differ_only_in_the_names_of_the_stages(
-    name: str, published_shapes: Callable[[str], dict[str, tuple[int, ...]]]
+    name: str, our_weights: Weights, published_shapes: Callable[[str], dict[str, tuple[int, ...]]]
 ) -> None:
-    copy = {our_name(key): shape for key, shape in published_shapes(name).items()}
+    copy = {key: tuple(value.shape) for key, value in our_weights(name).items()}
     assert copy == published_shapes("nafnet")
 
 
@@ -60,11 +54,11 @@ def test_output_is_the_published_one(
     size: tuple[int, int],
     changes: dict[str, float],
     golden: Callable,
-    drawn_weights: Weights,
+    our_weights: Weights,
     picture: Callable,
     deviation: Callable,
 ) -> None:
-    network = loaded(weights, drawn_weights, **changes)
+    network = loaded(weights, our_weights, **changes)
     assert deviation(network(picture(*size)), golden(name)["output"]) < TOLERANCE
 
 
@@ -78,21 +72,21 @@ def test_the_tolerance_would_notice_another_setting(
     size: tuple[int, int],
     changes: dict[str, float],
     golden: Callable,
-    drawn_weights: Weights,
+    our_weights: Weights,
     picture: Callable,
     deviation: Callable,
 ) -> None:
     name = "nafnet_local" if "local_size" in changes else weights
-    network = loaded(weights, drawn_weights, **changes)
+    network = loaded(weights, our_weights, **changes)
     assert deviation(network(picture(*size)), golden(name)["output"]) > 2 * TOLERANCE
 
 
 @torch.no_grad()
 def test_features_are_the_published_decoder_stages(
-    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+    golden: Callable, our_weights: Weights, picture: Callable, deviation: Callable
 ) -> None:
     published = golden("nafnet_dcpt")
-    features = loaded("nafnet_dcpt", drawn_weights).features(picture(48, 64))
+    features = loaded("nafnet_dcpt", our_weights).features(picture(48, 64))
     assert len(features) == 4
     for level, feature in enumerate(features):
         # Of the finer stages only every second, fourth, eighth pixel is stored.
@@ -103,10 +97,10 @@ def test_features_are_the_published_decoder_stages(
 
 @torch.no_grad()
 def test_the_masked_forward_is_the_published_one(
-    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+    golden: Callable, our_weights: Weights, picture: Callable, deviation: Callable
 ) -> None:
     published = golden("mask_nafnet")
-    network, image = loaded("nafnet_maskdcpt", drawn_weights, norm_eps=1e-5), picture(64, 96)
+    network, image = loaded("nafnet_maskdcpt", our_weights, norm_eps=1e-5), picture(64, 96)
     visible = torch.from_numpy(published["visible"]).bool()
     features = network.features(image, visible)
     # Of the finer stages and of the picture only some pixels are stored.
@@ -118,11 +112,11 @@ def test_the_masked_forward_is_the_published_one(
 
 @torch.no_grad()
 def test_the_masked_features_that_are_seen_are_the_published_ones_of_three_levels_too(
-    golden: Callable, drawn_weights: Weights, picture: Callable, deviation: Callable
+    golden: Callable, our_weights: Weights, picture: Callable, deviation: Callable
 ) -> None:
     published = golden("mask_nafnet_knn")
     network = NAFNet(NAFNet.Config(width=32, encoder=(1, 1, 2), decoder=(1, 1, 1), norm_eps=1e-5)).eval()
-    network.load_state_dict({our_name(key): value for key, value in drawn_weights("mask_nafnet_knn").items()})
+    network.load_state_dict(our_weights("mask_nafnet_knn"))
     visible = torch.from_numpy(published["visible"]).bool()
     finest = network.features(picture(32, 48), visible)[-1]
     shown = visible.repeat_interleave(8, 2).repeat_interleave(8, 3).expand_as(finest)
@@ -130,15 +124,15 @@ def test_the_masked_features_that_are_seen_are_the_published_ones_of_three_level
 
 
 @torch.no_grad()
-def test_a_mask_that_hides_nothing_changes_nothing(drawn_weights: Weights, picture: Callable) -> None:
-    network, image = loaded("nafnet", drawn_weights), picture(32, 48)
+def test_a_mask_that_hides_nothing_changes_nothing(our_weights: Weights, picture: Callable) -> None:
+    network, image = loaded("nafnet", our_weights), picture(32, 48)
     features = network.features(image, torch.ones(1, 1, 2, 3, dtype=torch.bool))
     assert all(torch.equal(a, b) for a, b in zip(features, network.features(image), strict=True))
 
 
 @torch.no_grad()
-def test_padding_is_of_zeros_to_the_right_and_below(drawn_weights: Weights, picture: Callable) -> None:
-    network, image = loaded("nafnet", drawn_weights), picture(43, 61)
+def test_padding_is_of_zeros_to_the_right_and_below(our_weights: Weights, picture: Callable) -> None:
+    network, image = loaded("nafnet", our_weights), picture(43, 61)
     padded = torch.zeros(1, 3, 48, 64)
     padded[..., :43, :61] = image
     assert torch.equal(network(image), network(padded)[..., :43, :61])
@@ -146,10 +140,10 @@ def test_padding_is_of_zeros_to_the_right_and_below(drawn_weights: Weights, pict
 
 @torch.no_grad()
 def test_local_means_are_global_where_the_picture_is_not_larger_than_the_box(
-    drawn_weights: Weights, picture: Callable
+    our_weights: Weights, picture: Callable
 ) -> None:
     image = picture(48, 48)  # TLC's box is 1.5 times the training crop of 32
-    local, whole = loaded("nafnet", drawn_weights, local_size=32), loaded("nafnet", drawn_weights)
+    local, whole = loaded("nafnet", our_weights, local_size=32), loaded("nafnet", our_weights)
     torch.testing.assert_close(local(image), whole(image))
     assert not local.global_statistics
     assert whole.global_statistics
@@ -199,8 +193,8 @@ def test_the_papers_network_has_its_number_of_parameters() -> None:
 
 
 @torch.no_grad()
-def test_bf16_stays_near_float32(drawn_weights: Weights, picture: Callable) -> None:
-    network, image = loaded("nafnet", drawn_weights, local_size=16), picture(48, 64)
+def test_bf16_stays_near_float32(our_weights: Weights, picture: Callable) -> None:
+    network, image = loaded("nafnet", our_weights, local_size=16), picture(48, 64)
     exact = network(image)
     with torch.autocast("cpu", torch.bfloat16):
         rough = network(image).float()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from undegrade.networks import DegradationClassifier, NAFNet, UniversalRestorer
@@ -64,3 +65,24 @@ def test_a_steered_checkpoint_comes_back(tmp_path: Path) -> None:
     save_checkpoint(model, tmp_path / "model.safetensors", half=False)
     with torch.no_grad():
         torch.testing.assert_close(load_checkpoint(tmp_path / "model.safetensors")(image), model(image))
+
+
+@torch.no_grad()
+def test_without_a_classifier_it_repairs_and_names_nothing(tmp_path: Path) -> None:
+    network, image = small(steered=False).network, torch.rand(2, 3, 21, 35)
+    model = UniversalRestorer(network, None, ()).eval()
+    picture, logits = model(image)
+    assert torch.equal(picture, network(image))
+    assert logits.shape == (2, 0)
+    save_checkpoint(model, tmp_path / "nameless.safetensors", half=False)
+    again = load_checkpoint(tmp_path / "nameless.safetensors")
+    assert again.labels == ()
+    assert torch.equal(again(image)[0], picture)
+
+
+def test_labels_and_steering_need_a_classifier() -> None:
+    network = small(steered=False).network
+    with pytest.raises(ValueError, match=r"labels are \('noise',\), steered is False; without a classifier"):
+        UniversalRestorer(network, None, ("noise",))
+    with pytest.raises(ValueError, match=r"steered is True; without a classifier"):
+        UniversalRestorer(network, None, (), steered=True)

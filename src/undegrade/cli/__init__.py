@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from undegrade import __version__
-from undegrade.cli import catalogue, data, degrade, diagnose, evaluate, export, restore, train
+from undegrade.cli import catalogue, data, degrade, diagnose, evaluate, export, importing, restore, train
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
 
@@ -37,6 +37,7 @@ for verb in (
     catalogue.degradations,
 ):
     app.command()(verb)
+app.command("import")(importing.import_)  # a word that no function may have
 app.add_typer(data.app, name="data")
 
 

@@ -62,10 +62,10 @@ def measure_folder(data: str, model: str, crop: int) -> list[Row]:
     pictures = open_set(folder, layout, cache=PixelCache(0))  # each is looked at once
     restorer = load(model)
 
-    def restore(picture: Picture) -> tuple[Picture, str]:
+    def restore(picture: Picture) -> tuple[Picture, str | None]:
         print(".", end="", file=sys.stderr, flush=True)
         restored = restorer.restore(Photo(pixels=picture))
-        return restored.picture.pixels, restored.diagnosis.label
+        return restored.picture.pixels, restored.diagnosis.label if restored.diagnosis else None
 
     if pictures.paired:
         rows = [
@@ -108,7 +108,8 @@ def _cells(rows: list[Row]) -> list[tuple[str, ...]]:
     spoiled = [asdict(row) for row in rows if row.label != CLEAN]
     if len(spoiled) > 1:
         numbers = ("psnr_in", "psnr_out", "ssim_in", "ssim_out", "named", "worse")
-        means = {name: sum(row[name] for row in spoiled) / len(spoiled) for name in numbers}
+        given = {name: [row[name] for row in spoiled if row[name] is not None] for name in numbers}
+        means = {name: sum(values) / len(values) if values else None for name, values in given.items()}
         table.append(_line("mean of the degradations", "", means))
     return table
 

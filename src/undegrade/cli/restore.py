@@ -63,7 +63,7 @@ def restore(
             original, restored, notes = outcome
             report.add(*_describe(job, restored, notes))
             if sheet:
-                label = f"{job.source.name}: {restored.diagnosis.sentence}"
+                label = f"{job.source.name}: {_sentence(restored)}"
                 pairs.append((label, _reduced(original.pixels), _reduced(restored.picture.pixels)))
     if sheet and pairs:
         written = attempt(sheet, partial(before_after_sheet, pairs, sheet))
@@ -85,13 +85,17 @@ def _describe(
         "input": str(job.source),
         "output": str(job.target),
         "changed": restored.changed,
-        "diagnosis": as_data(restored.diagnosis),
+        "diagnosis": as_data(restored.diagnosis) if restored.diagnosis else None,
         "seconds": round(restored.seconds, 3),
         "notes": list(notes),
     }
     done = "restored" if restored.changed else "left alone"
-    row = (str(job.source), restored.diagnosis.sentence, done, str(job.target), f"{restored.seconds:.2f}")
+    row = (str(job.source), _sentence(restored), done, str(job.target), f"{restored.seconds:.2f}")
     return record, row
+
+
+def _sentence(restored: Restored[Diagnosis]) -> str:
+    return restored.diagnosis.sentence if restored.diagnosis else "not named by this model"
 
 
 def _reduced(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

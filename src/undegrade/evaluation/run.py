@@ -15,7 +15,7 @@ from undegrade.evaluation.suite import Suite
 from undegrade.metrics import psnr, ssim
 
 Picture = NDArray[np.float32]  # (3, H, W) in [0, 1]
-Restore = Callable[[Picture], tuple[Picture, str]]  # the restored picture, and the label named
+Restore = Callable[[Picture], tuple[Picture, str | None]]  # the restored picture, and the label named, if any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Row:
     psnr_out: float  # dB, of the restored ones
     ssim_in: float
     ssim_out: float
-    named: float | None  # share of the pictures whose degradation was named rightly; None where the truth is unknown
+    named: float | None  # share of the pictures whose degradation was named rightly; None: no truth, or no names
     worse: float  # share of the pictures whose PSNR fell
 
     @property
@@ -62,7 +62,7 @@ def measure(restore: Restore, pairs: Iterable[tuple[Picture, Picture]], *, label
         restored, named = restore(degraded)
         restored = quantise(restored)
         before, after = psnr(degraded, clean), psnr(restored, clean)
-        hit = float(named == truth) if truth else 0.0
+        hit = np.nan if truth is None or named is None else float(named == truth)
         scores.append((before, after, ssim(degraded, clean), ssim(restored, clean), hit, float(after < before)))
     means = [float(v) for v in np.mean(scores, axis=0)]
     return Row(
@@ -72,7 +72,7 @@ def measure(restore: Restore, pairs: Iterable[tuple[Picture, Picture]], *, label
         psnr_out=means[1],
         ssim_in=means[2],
         ssim_out=means[3],
-        named=means[4] if truth else None,
+        named=None if np.isnan(means[4]) else means[4],
         worse=means[5],
     )
 

@@ -15,6 +15,8 @@ from undegrade.errors import UndegradeError
 from undegrade.images.padding import crop_to, pad_to_multiple
 from undegrade.inference.export import HEADER, VERSION, file_sha256
 from undegrade.inference.extras import needs_train
+from undegrade.inference.foreign import SpandrelBackend
+from undegrade.inference.models import PUBLISHED, why_not_run
 
 Pixels = NDArray[np.float32]
 Precision = Literal["auto", "bf16", "f32"]
@@ -136,7 +138,7 @@ class TorchBackend:
         path: the .safetensors file.
 
     Raises:
-        UndegradeError: PyTorch is missing, or the checkpoint cannot be loaded.
+        UndegradeError: PyTorch is missing, or the checkpoint cannot be loaded, or not be run on RGB pictures.
     """
 
     def __init__(self, path: Path) -> None:
@@ -144,6 +146,8 @@ class TorchBackend:
             from undegrade.networks.checkpoint import load_checkpoint
 
             self._model = load_checkpoint(path)
+        if obstacle := why_not_run(self._model.network):
+            raise UndegradeError(f"{path}: {obstacle}; choose another model")
         self.name = f"{path.name}, PyTorch f32"
         self.labels = self._model.labels
         self.size_multiple = self._model.network.size_multiple
@@ -162,7 +166,9 @@ class TorchBackend:
 
 
 def open_backend(path: Path, *, precision: Precision = "auto") -> Backend:
-    """The backend for a model file: OpenVINO for .xml, PyTorch (always float32) for .safetensors."""
+    """The backend for a model file: OpenVINO for .xml, PyTorch for .safetensors, spandrel for PUBLISHED (float32)."""
     if path.suffix.lower() == ".safetensors":
         return TorchBackend(path)
+    if path.suffix.lower() in PUBLISHED:
+        return SpandrelBackend(path)
     return OpenVinoBackend(path, precision=precision)

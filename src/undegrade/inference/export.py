@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
+from undegrade.inference.models import why_not_run
 
 if TYPE_CHECKING:
     from undegrade.networks import UniversalRestorer
@@ -44,10 +45,10 @@ def export(checkpoint: Path, out: Path, half: bool = True) -> None:
 
         header = read_header(checkpoint)
         model = load_checkpoint(checkpoint)
+    if obstacle := why_not_run(model.network):
+        raise UndegradeError(f"{checkpoint}: {obstacle}; it cannot be exported")
     if getattr(model.network.config, "local_size", 0):
         raise UndegradeError(f"{checkpoint}: networks with local statistics (local_size) cannot be exported")
-    if model.network.scale != 1:
-        raise UndegradeError(f"{checkpoint}: networks that enlarge the picture (scale) cannot be exported")
     about = {
         "version": VERSION,
         "network": header["network"],

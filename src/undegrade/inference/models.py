@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from undegrade.errors import UndegradeError
+
+if TYPE_CHECKING:
+    from undegrade.networks import RestorationNetwork
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 DEFAULT_MODEL = "universal-small"
 SUFFIXES = (".xml", ".safetensors")  # of model files: exported for OpenVINO, or a checkpoint for PyTorch
+PUBLISHED = (".pth", ".pt", ".ckpt")  # of other projects' weights, run by spandrel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +37,22 @@ MODELS: dict[str, ShippedModel] = {
 }
 
 
+def why_not_run(network: RestorationNetwork) -> str | None:
+    """Why the network cannot repair RGB pictures at their own size, which is all that restoring knows; None if it can.
+
+    A part of a message, such as "its network enlarges pictures 4 times, which undegrade restore does not know".
+    """
+    if network.in_channels != 3:
+        kinds = {1: "gray pictures", 6: "pairs of two views"}
+        taken = kinds.get(network.in_channels, f"pictures of {network.in_channels} channels")
+        return f"its network takes {taken}, which undegrade restore does not know"
+    if network.scale != 1:
+        return f"its network enlarges pictures {network.scale} times, which undegrade restore does not know"
+    return None
+
+
 def find_model(model: str | Path) -> Path:
-    """The file behind a shipped name, or behind the path of an .xml or .safetensors file.
+    """The file behind a shipped name, or behind the path of an .xml or .safetensors file, or of published weights.
 
     Raises:
         UndegradeError: no shipped model has this name, or the file does not exist.
@@ -43,7 +62,7 @@ def find_model(model: str | Path) -> Path:
         path = MODELS[str(model)].path
         if not path.is_file():
             raise UndegradeError(f"{path}: the shipped model is not there; install undegrade anew, or give a file")
-    elif path.suffix.lower() not in SUFFIXES:
+    elif path.suffix.lower() not in SUFFIXES + PUBLISHED:
         raise UndegradeError(
             f"unknown model {str(model)!r}; known are {', '.join(MODELS)}, or give a file ending in "
             f"{' or '.join(SUFFIXES)}"

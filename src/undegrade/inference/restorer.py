@@ -37,13 +37,13 @@ class Restored(Generic[F]):
 
     Args:
         picture: with everything that the original had beside its colours.
-        diagnosis: what was wrong.
+        diagnosis: what was wrong; None where the model names nothing, and every picture is repaired.
         changed: False where nothing was wrong; `picture` is then the original itself, bit for bit.
         seconds: what it took, without reading and writing files.
     """
 
     picture: Picture
-    diagnosis: F
+    diagnosis: F | None
     changed: bool
     seconds: float
 
@@ -71,8 +71,13 @@ class Restorer(Generic[F]):
         """What is wrong with the picture.
 
         Raises:
-            UndegradeError: the model's answer is no number.
+            UndegradeError: the model has no classifier, or its answer is no number.
         """
+        if not self.backend.labels:
+            raise UndegradeError(
+                f"{self.backend.name}: the model has no classifier and cannot say what is wrong, only repair; choose "
+                "another model"
+            )
         return self._judge(self._look(picture)[0])
 
     def restore(self, picture: Picture, on_tile: Callable[[int, int], None] = lambda done, total: None) -> Restored[F]:
@@ -87,8 +92,8 @@ class Restorer(Generic[F]):
         """
         began = time.perf_counter()
         context, restored = self._look(picture)
-        diagnosis = self._judge(context)
-        if diagnosis.healthy:
+        diagnosis = self._judge(context) if self.backend.labels else None
+        if diagnosis is not None and diagnosis.healthy:
             return Restored(picture=picture, diagnosis=diagnosis, changed=False, seconds=time.perf_counter() - began)
         if restored is None:
             restored = self._repair(picture, context, on_tile)

@@ -24,6 +24,7 @@ class RestorationNetwork(nn.Module):
         num_tapped: how many of the features, deepest first, the degradation is named from.
         feature_fold: the finest feature is smaller than the picture by this factor a side.
         scale: the restored picture is larger than the given one by this factor a side.
+        in_channels: of the given picture: 3, RGB; or 1, gray; or 6, two views.
         global_statistics: True where an output pixel depends on the mean of the whole picture or on its opposite
             border, so that tiles of one picture are not treated exactly as the whole would be.
     """
@@ -37,6 +38,7 @@ class RestorationNetwork(nn.Module):
         num_tapped: int | None = None,
         feature_fold: int = 1,
         scale: int = 1,
+        in_channels: int = 3,
         global_statistics: bool,
     ) -> None:
         super().__init__()
@@ -46,6 +48,7 @@ class RestorationNetwork(nn.Module):
         self.num_tapped = len(feature_channels) if num_tapped is None else num_tapped
         self.feature_fold = feature_fold
         self.scale = scale
+        self.in_channels = in_channels
         self.global_statistics = global_statistics
 
     def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:

@@ -53,7 +53,7 @@ def save_checkpoint(
         "version": VERSION,
         "network": name,
         "config": asdict(model.network.config),
-        "classifier": asdict(model.classifier.config),
+        "classifier": asdict(model.classifier.config) if isinstance(model.classifier, DegradationClassifier) else None,
         "labels": model.labels,
         "steered": model.answers is not None,
         "sharpness": model.sharpness,
@@ -81,7 +81,7 @@ def read_header(path: Path) -> dict[str, Any]:
             f"{path}: not a readable checkpoint ({error}); expected a whole .safetensors file, get it anew"
         ) from None
     if text is None:
-        raise UndegradeError(f"{path}: has no undegrade header; expected a checkpoint written by undegrade train")
+        raise UndegradeError(f"{path}: has no undegrade header; expected a checkpoint of undegrade, by train or import")
     try:
         header: dict[str, Any] = json.loads(text)
     except ValueError:
@@ -115,7 +115,7 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
     kind: Any = NETWORKS[header["network"]]  # each takes its own Config
     try:
         config = kind.Config(**tuples(header["config"]))
-        head = DegradationClassifier.Config(**header["classifier"])
+        head = None if header["classifier"] is None else DegradationClassifier.Config(**header["classifier"])
         labels, sharpness = tuple(header["labels"]), float(header["sharpness"])
         model = UniversalRestorer(kind(config), head, labels, steered=header["steered"], sharpness=sharpness)
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})

@@ -45,6 +45,14 @@ class Bottleneck(nn.Module):
         return F.relu(x + self.conv3(F.relu(self.conv2(F.relu(self.conv1(x))))))
 
 
+class NoClassifier(nn.Module):
+    """Stands where a model has no classifier: knows no label."""
+
+    def forward(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Features -> logits (B, 0)."""
+        return features[0].new_empty(features[0].shape[0], 0)
+
+
 class DegradationClassifier(nn.Module):
     """A residual network over the features, finest first: x = x + m_i f_i, two bottlenecks, halve; m = softmax(mixing).
 

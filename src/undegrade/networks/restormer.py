@@ -51,7 +51,11 @@ class Restormer(RestorationNetwork):
     def __init__(self, config: Config) -> None:
         c, heads, blocks = config.width, config.heads, config.blocks
         super().__init__(
-            config, size_multiple=1 << (LEVELS - 1), feature_channels=(4 * c, 2 * c, 2 * c), global_statistics=True
+            config,
+            size_multiple=1 << (LEVELS - 1),
+            feature_channels=(4 * c, 2 * c, 2 * c),
+            in_channels=6 if config.dual_pixel else 3,
+            global_statistics=True,
         )
         style = BlockStyle(
             expansion=config.expansion,
@@ -64,8 +68,7 @@ class Restormer(RestorationNetwork):
         def stage(channels: int, level: int, number: int) -> Stage:
             return Stage(*(TransformerBlock(channels, heads[level], style) for _ in range(number)))
 
-        inputs = 6 if config.dual_pixel else 3
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(inputs, c, 3, padding=1, bias=False)})
+        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(self.in_channels, c, 3, padding=1, bias=False)})
         self.encoder_level1 = stage(c, 0, blocks[0])
         self.down1_2 = Resize(c, 2 * c, down=True)
         self.encoder_level2 = stage(2 * c, 1, blocks[1])

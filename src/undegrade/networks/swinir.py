@@ -221,6 +221,7 @@ class SwinIR(RestorationNetwork):
             # Without the mask the shifted windows at a border see the opposite border, however far it is.
             global_statistics=not config.relative_positions,
             scale=config.scale,
+            in_channels=channels,
         )
         mean = torch.tensor(MEAN if channels == len(MEAN) else (0.0,) * channels)
         self.mean: Tensor

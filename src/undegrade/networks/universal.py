@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undegrade.networks.base import RestorationNetwork
-from undegrade.networks.classifier import DegradationClassifier
+from undegrade.networks.classifier import DegradationClassifier, NoClassifier
 from undegrade.networks.statistics import exchanged, num_statistics
 
 
@@ -20,19 +20,19 @@ class UniversalRestorer(nn.Module):
 
     Args:
         network: draws the picture and provides the features.
-        classifier: reads the features.
-        labels: the names that the logits stand for, in order.
+        classifier: reads the features; None, as in most published checkpoints, and nothing is named.
+        labels: the names that the logits stand for, in order; none without a classifier.
         steered: whether the labels have output convolutions of their own; they start at zero.
         sharpness: 1 weighs them by the probabilities as they are; more, and the likeliest label decides.
 
     Raises:
-        ValueError: `steered`, and the network enlarges the picture.
+        ValueError: labels or `steered` without a classifier, or `steered`, and the network enlarges the picture.
     """
 
     def __init__(
         self,
         network: RestorationNetwork,
-        classifier: DegradationClassifier.Config,
+        classifier: DegradationClassifier.Config | None,
         labels: tuple[str, ...],
         *,
         steered: bool = False,
@@ -41,9 +41,14 @@ class UniversalRestorer(nn.Module):
         super().__init__()
         if steered and network.scale != 1:
             raise ValueError(f"the network's scale is {network.scale}; it must be 1 where steered")
+        if classifier is None and (labels or steered):
+            raise ValueError(f"labels are {labels}, steered is {steered}; without a classifier there can be neither")
         self.sharpness = sharpness
         self.network = network
-        self.classifier = DegradationClassifier(classifier, network.feature_channels[: network.num_tapped], len(labels))
+        channels = network.feature_channels[: network.num_tapped]
+        self.classifier: DegradationClassifier | NoClassifier = (
+            NoClassifier() if classifier is None else DegradationClassifier(classifier, channels, len(labels))
+        )
         self.labels = labels
         self.answers: nn.Conv2d | None = None
         if steered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from undegrade.data.mixture import MixtureConfig
 from undegrade.degradations import DEGRADATIONS
@@ -73,6 +73,8 @@ class Recipe:
             raise ValueError("Recipe.stages is empty; expected at least one Stage")
 
 
+C = TypeVar("C", bound=object)  # a frozen dataclass
+
 COMPOUND_KINDS: dict[str, type] = {"chain": Chain, "one_of": OneOf, "maybe": Maybe, "random_order": RandomOrder}
 
 
@@ -106,8 +108,8 @@ def from_json(data: Any) -> Any:
     return tuple(from_json(v) for v in data) if isinstance(data, list) else data
 
 
-def override(recipe: Recipe, setting: str) -> Recipe:
-    """The recipe with one field changed, written as in `stages.0.steps=100`.
+def override(config: C, setting: str) -> C:
+    """The recipe, or another frozen dataclass, with one field changed, written as in `stages.0.steps=100`.
 
     Raises:
         UndegradeError: the setting cannot be read, names no field, or its value has another type or range.
@@ -120,7 +122,7 @@ def override(recipe: Recipe, setting: str) -> Recipe:
     except (ValueError, SyntaxError):
         value = text
     try:
-        changed: Recipe = _replaced(recipe, path.split("."), value, setting)
+        changed: C = _replaced(config, path.split("."), value, setting)
     except (ValueError, TypeError) as error:
         raise UndegradeError(f"--set {setting}: {error}") from None
     return changed
