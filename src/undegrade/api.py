@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from undegrade.batch import Record
-from undegrade.diagnosis import Diagnosis, name
+from undegrade.diagnosis import Diagnosis, name, name_all
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
 from undegrade.images.picture import gray_of
@@ -65,7 +65,8 @@ def load(model: str | Path = DEFAULT_MODEL) -> Restorer[Diagnosis]:
 
 @lru_cache(maxsize=LOADED_AT_ONCE)
 def _load(path: Path, changed_ns: int, size: int) -> Restorer[Diagnosis]:
-    return Restorer(open_backend(path), name)
+    backend = open_backend(path)
+    return Restorer(backend, name_all if backend.multi_label else name)
 
 
 def restore(image: object, model: str | Path | Restorer[Diagnosis] = DEFAULT_MODEL) -> Result:

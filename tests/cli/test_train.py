@@ -147,3 +147,26 @@ def test_data_that_do_not_fit_the_recipe_are_one_line(
     assert message in error
     assert error.count("\n") == 1
     assert not (sets / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_model_that_names_several_is_trained_and_used(
+    photo_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "generated-mixed-debug", "--clean", str(photo_file.parent), "--set", "holdout=0"]
+    assert main([*arguments, "--workers", "0", "--out", str(tmp_path / "run")]) == 0
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    header = read_header(checkpoint)
+    assert header["multi_label"]
+    assert header["labels"] == ["low_light", "haze", "rain", "snow"]
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "m.xml")]) == 0
+    capsys.readouterr()
+    for model in (checkpoint, tmp_path / "m.xml"):
+        assert main(["diagnose", str(photo_file), "--model", str(model), "--json"]) == 0
+        (record,) = json.loads(capsys.readouterr().out)
+        assert set(record["probabilities"]) == set(header["labels"])
+        assert record["present"] == [label for label, p in record["probabilities"].items() if p >= 0.5]
+        out = tmp_path / f"{model.suffix[1:]}.png"
+        assert main(["restore", str(photo_file), "--model", str(model), "-o", str(out)]) == 0
+        capsys.readouterr()
+        assert out.exists()

@@ -48,11 +48,17 @@ VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
         (Restoration.Config(), False, 0.2),
         (Restoration.Config(loss="psnr"), True, 8.0),  # dB
         (Restoration.Config(loss="psnr", naming_weight=1.0), True, 8.0),
+        (Restoration.Config(frequency_weight=0.1, edge_weight=0.5), False, 0.2),
     ),
 }
 
 CASES = [
     pytest.param(name, config, steered, fall, id=f"{name}-{i}")
+    for name, all_ in VARIANTS.items()
+    for i, (config, steered, fall) in enumerate(all_)
+]
+CASES += [
+    pytest.param(name, config, steered, 0.3 * fall, id=f"{name}-{i}-several")
     for name, all_ in VARIANTS.items()
     for i, (config, steered, fall) in enumerate(all_)
 ]
@@ -67,14 +73,22 @@ def batch() -> Batch:
     degraded = clean.clone()
     degraded[2:4] = DEGRADATIONS["noise"]().degrade(clean[2:4], rng, {"sigma": 30})
     degraded[4:] = DEGRADATIONS["low_light"]().degrade(clean[4:], rng, {"stops": 2, "shot": 1e-4})
-    return Batch(degraded=degraded, clean=clean, label=torch.tensor([0, 0, 1, 1, 2, 2]))
+    present = torch.tensor([[0, 0], [0, 0], [1, 0], [1, 0], [0, 1], [0, 1]]).float()
+    return Batch(degraded=degraded, clean=clean, label=torch.tensor([0, 0, 1, 1, 2, 2]), present=present)
 
 
-def make(name: str, config: Any, steered: bool) -> torch.nn.Module:
+@pytest.fixture
+def several(request: pytest.FixtureRequest) -> bool:
+    """Whether the model names several degradations of one picture."""
+    return "several" in request.node.name
+
+
+def make(name: str, config: Any, steered: bool, several: bool) -> torch.nn.Module:
     torch.manual_seed(0)
     network = NAFNet(NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1), unshuffle=2, detail_gain=8.0))
     head = DegradationClassifier.Config(num_blocks=1, max_channels=8)
-    return OBJECTIVES[name](config, UniversalRestorer(network, head, LABELS, steered=steered))
+    labels = LABELS[1:] if several else LABELS
+    return OBJECTIVES[name](config, UniversalRestorer(network, head, labels, steered=steered, multi_label=several))
 
 
 def test_each_member_is_tested_here() -> None:
@@ -83,9 +97,9 @@ def test_each_member_is_tested_here() -> None:
 
 @every_objective
 def test_scalars_are_finite_and_only_the_loss_carries_a_gradient(
-    name: str, config: Any, steered: bool, fall: float, batch: Batch
+    name: str, config: Any, steered: bool, fall: float, several: bool, batch: Batch
 ) -> None:
-    scalars = make(name, config, steered)(batch)
+    scalars = make(name, config, steered, several)(batch)
     assert scalars["loss"].requires_grad
     for key, value in scalars.items():
         assert value.shape == (), key
@@ -96,9 +110,9 @@ def test_scalars_are_finite_and_only_the_loss_carries_a_gradient(
 
 @every_objective
 def test_the_gradient_is_finite_and_reaches_the_first_layer(
-    name: str, config: Any, steered: bool, fall: float, batch: Batch
+    name: str, config: Any, steered: bool, fall: float, several: bool, batch: Batch
 ) -> None:
-    objective = make(name, config, steered)
+    objective = make(name, config, steered, several)
     objective(batch)["loss"].backward()
     gradients = [p.grad for p in objective.parameters() if p.grad is not None]
     assert all(g.isfinite().all() for g in gradients)
@@ -110,15 +124,17 @@ def test_the_gradient_is_finite_and_reaches_the_first_layer(
 
 
 @every_objective
-def test_the_batch_is_untouched(name: str, config: Any, steered: bool, fall: float, batch: Batch) -> None:
+def test_the_batch_is_untouched(
+    name: str, config: Any, steered: bool, fall: float, several: bool, batch: Batch
+) -> None:
     before = [batch.degraded.clone(), batch.clean.clone(), batch.label.clone()]
-    make(name, config, steered)(batch)["loss"].backward()
+    make(name, config, steered, several)(batch)["loss"].backward()
     assert all(torch.equal(a, b) for a, b in zip(before, (batch.degraded, batch.clean, batch.label), strict=True))
 
 
 @every_objective
-def test_it_overfits_one_batch(name: str, config: Any, steered: bool, fall: float, batch: Batch) -> None:
-    objective = make(name, config, steered)
+def test_it_overfits_one_batch(name: str, config: Any, steered: bool, fall: float, several: bool, batch: Batch) -> None:
+    objective = make(name, config, steered, several)
     optimizer = torch.optim.AdamW(objective.parameters(), lr=3e-3)
     losses = []
     for _ in range(30):
@@ -131,9 +147,9 @@ def test_it_overfits_one_batch(name: str, config: Any, steered: bool, fall: floa
 
 @every_objective
 def test_under_bf16_the_loss_is_float32_and_near(
-    name: str, config: Any, steered: bool, fall: float, batch: Batch
+    name: str, config: Any, steered: bool, fall: float, several: bool, batch: Batch
 ) -> None:
-    objective = make(name, config, steered)
+    objective = make(name, config, steered, several)
     exact = objective(batch)["loss"]
     with torch.autocast("cpu", torch.bfloat16):
         rough = objective(batch)["loss"]

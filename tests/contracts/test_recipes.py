@@ -83,7 +83,7 @@ def carry_out(
         recipe=recipe,
         clean=photos,
         folder=folder,
-        validate=lambda model: validate(model, held_out),
+        validate=lambda model: validate(model, held_out, recipe.mixture.labels),
         show=show,
         pace=PACE,
         pairs=pairs,
@@ -267,7 +267,7 @@ def test_the_debug_twin_runs_end_to_end(
     recipe = RECIPES[name]()
     assert from_json(json.loads((folder / "recipe.json").read_text())) == recipe
     assert from_json(read_header(folder / CHECKPOINT)["recipe"]) == recipe
-    assert load_checkpoint(folder / CHECKPOINT).labels == recipe.mixture.labels
+    assert load_checkpoint(folder / CHECKPOINT).labels == build(recipe).labels
     assert list((folder / "tensorboard").glob("events.*"))
     assert not list(folder.glob(".*"))  # no temporary files
     steps = [(line["stage"], line["step"]) for line in lines if "loss" in line]

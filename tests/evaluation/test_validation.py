@@ -11,7 +11,7 @@ from undegrade.evaluation.validation import validate
 class Halving(nn.Module):
     """Halves the error on every picture, and calls everything noise."""
 
-    labels = ("clean", "noise", "haze")
+    labels, multi_label = ("clean", "noise", "haze"), False
 
     def __init__(self, clean: Tensor) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ def held_out() -> Batch:
 
 def test_gains_and_names_are_means_over_the_pictures() -> None:
     batch = held_out()
-    values = validate(Halving(batch.clean), [batch, batch])  # type: ignore[arg-type]
+    values = validate(Halving(batch.clean), [batch, batch], Halving.labels)  # type: ignore[arg-type]
     gain = 10 * math.log10((0.09 + 1e-5) / (0.0225 + 1e-5))
     assert values == pytest.approx(
         {
@@ -54,6 +54,6 @@ def test_gains_and_names_are_means_over_the_pictures() -> None:
 def test_the_model_is_looked_at_in_evaluation_mode_and_left_as_it_was(training: bool) -> None:
     batch = held_out()
     model = Halving(batch.clean).train(training)
-    validate(model, [batch])  # type: ignore[arg-type]
+    validate(model, [batch], model.labels)  # type: ignore[arg-type]
     assert model.modes == [False]
     assert model.training == training

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from undegrade.diagnosis import name
+from undegrade.diagnosis import name, name_all
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture
 from undegrade.inference.restorer import Restorer
@@ -15,7 +15,7 @@ Scene = Callable[[int, int], NDArray[np.float32]]
 class Brighten:
     """Adds 0.3; says `clean` where a tile is dark in the mean, `haze` where it is bright."""
 
-    name, labels, size_multiple = "brighten", ("clean", "haze"), 16
+    name, labels, size_multiple, multi_label = "brighten", ("clean", "haze"), 16, False
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, ...]] = []
@@ -94,6 +94,24 @@ def test_every_tile_is_told_what_the_samples_say(scene: Scene) -> None:
     # The samples' logits, 10 * (mean - 0.3), average to that of the ramp.
     np.testing.assert_allclose(told[0][1], 10 * (0.6 - 0.3), atol=0.05)
     assert restored.diagnosis.probability == pytest.approx(1 / (1 + np.exp(-told[0][1])), abs=1e-6)
+
+
+def test_a_model_that_names_several_says_all(scene: Scene) -> None:
+    class Several(Brighten):
+        labels, multi_label = ("rain", "haze", "snow"), True
+
+        def run(
+            self, image: NDArray[np.float32], context: NDArray[np.float32] | None = None
+        ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            return image, np.float32([2, -200 * (image.mean() < 0.1), -90])
+
+    found = Restorer(Several(), name_all).diagnose(Picture(pixels=scene(40, 40)))
+    assert found.present == ("rain", "haze")
+    assert found.probabilities["rain"] == pytest.approx(1 / (1 + np.exp(-2)))
+    assert found.probabilities["haze"] == 0.5
+    dark = Restorer(Several(), name_all).diagnose(Picture(pixels=np.zeros((3, 40, 40), np.float32)))
+    assert dark.present == ("rain",)
+    assert dark.probabilities["haze"] == 0
 
 
 def test_a_small_picture_is_looked_at_once(scene: Scene) -> None:

@@ -12,7 +12,8 @@ from undegrade.batch import Batch
 from undegrade.networks import DegradationClassifier, NAFNet, UniversalRestorer
 from undegrade.objectives import DegradationClassification, Restoration
 from undegrade.objectives.focal import focal_loss
-from undegrade.objectives.restoration import l1_loss, psnr_loss, rmse_loss
+from undegrade.objectives.naming import named_rightly, sigmoid_focal_loss
+from undegrade.objectives.restoration import edge_loss, frequency_loss, l1_loss, psnr_loss, rmse_loss
 
 RNG = np.random.default_rng(0)
 CLEAN, DEGRADED = (torch.from_numpy(RNG.random((4, 3, 16, 16), dtype=np.float32)) for _ in range(2))
@@ -122,3 +123,40 @@ def test_the_root_of_the_squared_error_is_averaged_over_the_pictures() -> None:
     assert picture.grad is not None
     pull = picture.grad.flatten(1).norm(dim=1)
     torch.testing.assert_close(pull[0], pull[1], rtol=1e-3, atol=0)  # a large error pulls no less than a small one
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_sigmoid_focal_loss_is_its_formula(gamma: float) -> None:
+    logits, present = torch.tensor([[2.0, -1.0], [0.1, -60.0]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    terms = []
+    for logit, is_there in zip(logits.flatten().tolist(), present.flatten().tolist(), strict=True):
+        p = 1 / (1 + math.exp(-logit))
+        q = p if is_there else 1 - p
+        terms.append(-((1 - q) ** gamma) * math.log(q))
+    assert sigmoid_focal_loss(logits, present, gamma).item() == pytest.approx(sum(terms) / 4, rel=1e-5)
+    if not gamma:
+        expected = F.binary_cross_entropy_with_logits(logits, present)
+        torch.testing.assert_close(sigmoid_focal_loss(logits, present, 0.0), expected)
+
+
+def test_of_several_labels_the_whole_set_has_to_be_right() -> None:
+    network = NAFNet(NAFNet.Config(width=8, encoder=(1,), decoder=(1,)))
+    several = UniversalRestorer(network, DegradationClassifier.Config(), ("rain", "haze"), multi_label=True)
+    present = torch.tensor([[1.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    batch = Batch(degraded=DEGRADED, clean=CLEAN, label=torch.zeros(4), present=present)
+    logits = torch.tensor([[3.0, 2.0], [3.0, 2.0], [-1.0, -0.1], [-2.0, 0.5]])
+    assert named_rightly(several, logits, batch).tolist() == [True, False, True, True]
+
+
+def test_frequency_loss_is_that_of_numpys_fourier_transform() -> None:
+    halved = np.fft.rfft2((DEGRADED - CLEAN).numpy(), norm="ortho")
+    expected = (np.abs(halved.real) + np.abs(halved.imag)).mean()
+    assert frequency_loss(DEGRADED, CLEAN).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_edge_loss_sees_edges_and_no_even_shift() -> None:
+    assert edge_loss(CLEAN + 0.2, CLEAN).item() < 1e-6
+    stripes = torch.zeros(1, 3, 4, 4)
+    stripes[..., ::2] = 0.5
+    assert edge_loss(stripes, torch.zeros(1, 3, 4, 4)).item() == pytest.approx(0.5)
+    assert edge_loss(stripes.mT, torch.zeros(1, 3, 4, 4)).item() == pytest.approx(0.5)

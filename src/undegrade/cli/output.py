@@ -118,6 +118,7 @@ def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
     """The diagnosis as JSON-like data."""
     return {
         "label": diagnosis.label,
+        "present": list(diagnosis.present),
         "probability": round(diagnosis.probability, 4),
         "sentence": diagnosis.sentence,
         "probabilities": {label: round(p, 4) for label, p in diagnosis.probabilities.items()},

@@ -97,7 +97,9 @@ def _validation(
     from undegrade.evaluation.validation import before_after, validate
 
     held_out = _held_out(recipe, photos, places, count if _is_first() else 0)
-    return lambda model: validate(model, held_out), lambda model: before_after(model, held_out[0])
+    return lambda model: validate(model, held_out, recipe.mixture.labels), lambda model: before_after(
+        model, held_out[0]
+    )
 
 
 def _is_first() -> bool:

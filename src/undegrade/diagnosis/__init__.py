@@ -1,5 +1,5 @@
 """What is wrong with a picture, in words."""
 
-from undegrade.diagnosis.diagnosis import Diagnosis, name
+from undegrade.diagnosis.diagnosis import Diagnosis, name, name_all
 
-__all__ = ["Diagnosis", "name"]
+__all__ = ["Diagnosis", "name", "name_all"]

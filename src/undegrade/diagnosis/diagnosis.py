@@ -82,14 +82,17 @@ class Diagnosis:
     Args:
         label: the most probable one.
         probability: of `label`, in [0, 1].
-        probabilities: of every label, the most probable first; they sum to 1.
+        probabilities: of every label, the most probable first; they sum to 1, but for a model that names several.
         sentence: the diagnosis in plain words.
+        present: what is wrong, the most probable first: one label, or as many as a model that names several finds;
+            none where nothing is.
     """
 
     label: str
     probability: float
     probabilities: dict[str, float]
     sentence: str
+    present: tuple[str, ...]
 
     @property
     def healthy(self) -> bool:
@@ -110,14 +113,59 @@ def name(probabilities: NDArray[np.floating], labels: Sequence[str]) -> Diagnosi
     Raises:
         UndegradeError: there are not as many probabilities as labels, or they are no probabilities.
     """
+    ranked = _ranked(probabilities, labels)
+    if abs(probabilities.sum() - 1) >= 1e-3:
+        raise UndegradeError(f"probabilities: {probabilities.tolist()}; expected values in [0, 1] that sum to 1")
+    label, probability = next(iter(ranked.items()))
+    return Diagnosis(
+        label=label,
+        probability=probability,
+        probabilities=ranked,
+        sentence=_phrase(label, probability),
+        present=() if label == CLEAN else (label,),
+    )
+
+
+def name_all(probabilities: NDArray[np.floating], labels: Sequence[str]) -> Diagnosis:
+    """The diagnosis of a model that names several degradations of one picture, each with a probability of its own.
+
+    What has at least `LIKELY` is present. Where nothing is, the picture is `clean`, with the probability that it has
+    none of them: the product of all 1 - p.
+
+    >>> name_all(np.array([0.9, 0.1, 0.6]), ("haze", "noise", "rain")).sentence
+    'haze and likely rain streaks'
+    >>> name_all(np.array([0.2, 0.5, 0.1]) / 2, ("haze", "noise", "rain")).label
+    'clean'
+
+    Args:
+        probabilities: (num_labels,), in [0, 1].
+        labels: their names.
+
+    Raises:
+        UndegradeError: there are not as many probabilities as labels, or they are no probabilities.
+    """
+    ranked = _ranked(probabilities, labels)
+    present = tuple(label for label, probability in ranked.items() if probability >= LIKELY)
+    if not present:
+        none = float(np.prod(1 - probabilities.astype(np.float64)))
+        return Diagnosis(label=CLEAN, probability=none, probabilities=ranked, sentence=PHRASES[CLEAN], present=())
+    *first, last = [_phrase(label, ranked[label]) for label in present]
+    sentence = f"{', '.join(first)} and {last}" if first else last
+    return Diagnosis(
+        label=present[0], probability=ranked[present[0]], probabilities=ranked, sentence=sentence, present=present
+    )
+
+
+def _ranked(probabilities: NDArray[np.floating], labels: Sequence[str]) -> dict[str, float]:
+    """The probabilities by label, the greatest first; refuses what are none."""
     if probabilities.shape != (len(labels),) or not labels:
         raise UndegradeError(f"probabilities: shape {probabilities.shape}; expected ({len(labels)},), one a label")
-    if not (np.isfinite(probabilities).all() and probabilities.min() >= 0 and abs(probabilities.sum() - 1) < 1e-3):
-        raise UndegradeError(f"probabilities: {probabilities.tolist()}; expected values in [0, 1] that sum to 1")
-    order = np.argsort(-probabilities, kind="stable")
-    ranked = {labels[i]: float(probabilities[i]) for i in order}
-    label, probability = next(iter(ranked.items()))
+    if not (np.isfinite(probabilities).all() and probabilities.min() >= 0 and probabilities.max() <= 1 + 1e-3):
+        raise UndegradeError(f"probabilities: {probabilities.tolist()}; expected values in [0, 1]")
+    return {labels[i]: float(probabilities[i]) for i in np.argsort(-probabilities, kind="stable")}
+
+
+def _phrase(label: str, probability: float) -> str:
     # A model of one's own may have labels that are not listed; their names have to do.
-    phrase = PHRASES.get(label, label.replace("_", " "))
     doubt = "" if probability >= SURE else "likely " if probability >= LIKELY else "perhaps "
-    return Diagnosis(label=label, probability=probability, probabilities=ranked, sentence=doubt + phrase)
+    return doubt + PHRASES.get(label, label.replace("_", " "))

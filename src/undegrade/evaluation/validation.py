@@ -11,24 +11,31 @@ from numpy.typing import NDArray
 
 from undegrade.batch import CLEAN, Batch
 from undegrade.networks import UniversalRestorer
+from undegrade.objectives.naming import named_rightly
 
 SHOWN = 12  # pictures of a sheet, at most
 
 
 @torch.no_grad()
-def validate(model: UniversalRestorer, held_out: Sequence[Batch]) -> dict[str, float]:
-    """Mean PSNR gain in dB, over all and for each degradation, and the share named rightly; clipped, not quantised."""
+def validate(model: UniversalRestorer, held_out: Sequence[Batch], labels: Sequence[str]) -> dict[str, float]:
+    """Mean PSNR gain in dB, over all and for each degradation, and the share named rightly; clipped, not quantised.
+
+    Args:
+        model: to measure.
+        held_out: batches with their truth.
+        labels: of the mixture, which the batches' labels are indices of.
+    """
     was_training = model.training
     model.eval()
     device = str(next(model.parameters()).device)
     values: dict[str, list[float]] = defaultdict(list)
     for batch in (b.to(device) for b in held_out):
         picture, logits = model(batch.degraded.contiguous(memory_format=torch.channels_last))
-        hit = (logits.argmax(1) == batch.label).float()
+        hit = named_rightly(model, logits, batch).float()
         before = (batch.degraded - batch.clean).square().mean((1, 2, 3))
         after = (picture.clamp(0, 1) - batch.clean).square().mean((1, 2, 3))
         gain = 10 * torch.log10((before + 1e-5) / (after + 1e-5))
-        for i, label in enumerate(model.labels[k] for k in batch.label.tolist()):
+        for i, label in enumerate(labels[k] for k in batch.label.tolist()):
             values["accuracy"].append(hit[i].item())
             values[f"named_{label}"].append(hit[i].item())
             values[f"gain_{label}_db"].append(gain[i].item())

@@ -34,6 +34,10 @@ class Backend(Protocol):
         """What the logits stand for, in order."""
 
     @property
+    def multi_label(self) -> bool:
+        """Whether several labels may be true at once: the logits are then of a sigmoid each, else of one softmax."""
+
+    @property
     def size_multiple(self) -> int:
         """Sides that are multiples of it need no padding."""
 
@@ -77,6 +81,7 @@ class OpenVinoBackend:
             config["INFERENCE_NUM_THREADS"] = threads
         self.name = f"{path.name}, OpenVINO {chosen}"
         self.labels = tuple(header["labels"])
+        self.multi_label = bool(header["multi_label"])
         self.size_multiple = int(header["size_multiple"])
         self._nothing = np.zeros(int(header["num_context"]), np.float32)
         self._compiled = core.compile_model(model, "CPU", config)
@@ -150,6 +155,7 @@ class TorchBackend:
             raise UndegradeError(f"{path}: {obstacle}; choose another model")
         self.name = f"{path.name}, PyTorch f32"
         self.labels = self._model.labels
+        self.multi_label = self._model.multi_label
         self.size_multiple = self._model.network.size_multiple
         self._lock = Lock()  # the exchange of means is no matter for two threads
 

@@ -53,6 +53,7 @@ def export(checkpoint: Path, out: Path, half: bool = True) -> None:
         "version": VERSION,
         "network": header["network"],
         "labels": list(model.labels),
+        "multi_label": model.multi_label,
         "size_multiple": model.network.size_multiple,
         "num_context": model.num_context,
         "checkpoint_sha256": header["sha256"],

@@ -27,6 +27,7 @@ class SpandrelBackend:
     """
 
     labels: tuple[str, ...] = ()
+    multi_label = False
 
     def __init__(self, path: Path) -> None:
         with needs_train(f"{path}: published weights"):

@@ -141,6 +141,8 @@ class Restorer(Generic[F]):
     def _judge(self, context: Pixels) -> F:
         """The diagnosis; the logits are the context's last numbers."""
         logits = context[-len(self.backend.labels) :]
+        if self.backend.multi_label:
+            return self._name(np.exp(-np.logaddexp(np.float32(0), -logits)), self.backend.labels)
         odds = np.exp(logits - logits.max())
         return self._name(odds / odds.sum(), self.backend.labels)
 

@@ -15,8 +15,9 @@ class UniversalRestorer(nn.Module):
     """One pass over the picture, two answers: the restored picture and the name of the degradation.
 
     With `steered`, the name decides how the picture is drawn: each label has an output convolution of its own on the
-    finest feature: picture = network(image) + sum over labels of p_k * unfold(answer_k(feature)), p = softmax of
-    sharpness * logits. Otherwise ten degradations share one output layer, and learning is slower (docs/experiments.md).
+    finest feature: picture = network(image) + sum over labels of p_k * unfold(answer_k(feature)), p = softmax (or
+    sigmoid) of sharpness * logits. Otherwise ten degradations share one output layer, and learning is slower
+    (docs/experiments.md).
 
     Args:
         network: draws the picture and provides the features.
@@ -24,6 +25,8 @@ class UniversalRestorer(nn.Module):
         labels: the names that the logits stand for, in order; none without a classifier.
         steered: whether the labels have output convolutions of their own; they start at zero.
         sharpness: 1 weighs them by the probabilities as they are; more, and the likeliest label decides.
+        multi_label: several labels may be true at once: each logit is one degradation's, p its sigmoid, and a clean
+            picture has none of them. Otherwise p is the softmax over all logits.
 
     Raises:
         ValueError: labels or `steered` without a classifier, or `steered`, and the network enlarges the picture.
@@ -37,13 +40,14 @@ class UniversalRestorer(nn.Module):
         *,
         steered: bool = False,
         sharpness: float = 1.0,
+        multi_label: bool = False,
     ) -> None:
         super().__init__()
         if steered and network.scale != 1:
             raise ValueError(f"the network's scale is {network.scale}; it must be 1 where steered")
         if classifier is None and (labels or steered):
             raise ValueError(f"labels are {labels}, steered is {steered}; without a classifier there can be neither")
-        self.sharpness = sharpness
+        self.sharpness, self.multi_label = sharpness, multi_label
         self.network = network
         channels = network.feature_channels[: network.num_tapped]
         self.classifier: DegradationClassifier | NoClassifier = (
@@ -96,7 +100,8 @@ class UniversalRestorer(nn.Module):
         picture = self.network.reconstruct(image, features)
         if self.answers is not None:
             # Naming alone teaches the classifier; it is not bent to make the picture's loss smaller.
-            share = (self.sharpness * logits.detach()).softmax(1)[:, :, None, None, None]
+            sharp = self.sharpness * logits.detach()
+            share = (sharp.sigmoid() if self.multi_label else sharp.softmax(1))[:, :, None, None, None]
             each = self.answers(features[-1]).unflatten(1, (len(self.labels), -1))
             picture = picture + F.pixel_shuffle((each * share).sum(1), self.network.feature_fold)
         return picture

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from undegrade.batch import Batch
 from undegrade.errors import check_at_least
 from undegrade.networks import UniversalRestorer
-from undegrade.objectives.focal import focal_loss
+from undegrade.objectives.naming import naming_loss
 from undegrade.objectives.restoration import l1_loss
 
 DRAWN = ("clean", "degraded", "nothing")
@@ -18,7 +18,7 @@ DRAWN = ("clean", "degraded", "nothing")
 class DegradationClassification(nn.Module):
     """Universal restoration pre-training (DCPT, ICLR 2025): two forwards, one backward.
 
-    loss = naming_weight * focal(classifier(features(degraded)), label)
+    loss = naming_weight * naming_loss(classifier(features(degraded)))
          + drawing_weight * mean |network(x) - clean|, x the clean picture
 
     With `drawn="degraded"`, x is the degraded picture: naming and restoring are trained together, in one forward, which
@@ -50,10 +50,8 @@ class DegradationClassification(nn.Module):
         """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
         network = self.model.network
         features = network.features(batch.degraded)
-        logits = self.model.name(features).float()
-        naming = focal_loss(logits, batch.label, self.config.focal_gamma)
+        naming, scalars = naming_loss(self.model, self.model.name(features), batch, self.config.focal_gamma)
         loss = self.config.naming_weight * naming
-        scalars = {"naming": naming.detach(), "accuracy": (logits.argmax(1) == batch.label).float().mean()}
         if self.config.drawn != "nothing":
             given = batch.clean if self.config.drawn == "clean" else batch.degraded
             if given is batch.clean:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from undegrade.batch import Batch
 from undegrade.errors import UndegradeError, check_at_least
 from undegrade.networks import UniversalRestorer
-from undegrade.objectives.focal import focal_loss
+from undegrade.objectives.naming import naming_loss
 from undegrade.objectives.restoration import l1_loss
 
 
@@ -55,14 +56,14 @@ class GuidedTransfer(nn.Module):
         features = network.features(batch.degraded)
         distance = l1_loss(network.reconstruct(batch.degraded, features).float(), batch.clean)
         weights = {name: weight.detach() for name, weight in classifier.named_parameters()}
-        logits = functional_call(classifier, weights, (features[: network.num_tapped],)).float()
-        target = batch.label
+        logits = functional_call(classifier, weights, (features[: network.num_tapped],))
         if self.config.target:
-            target = torch.full_like(target, self.model.labels.index(self.config.target))
-        guidance = focal_loss(logits, target, self.config.focal_gamma)
+            place = torch.full_like(batch.label, self.model.labels.index(self.config.target))
+            batch = replace(batch, label=place, present=F.one_hot(place, len(self.model.labels)).float())
+        guidance, scalars = naming_loss(self.model, logits, batch, self.config.focal_gamma)
         return {
             "loss": distance + self.config.guidance_weight * guidance,
             "distance": distance.detach(),
             "guidance": guidance.detach(),
-            "accuracy": (logits.argmax(1) == target).float().mean(),
+            "accuracy": scalars["accuracy"],
         }

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from undegrade.batch import Batch
 from undegrade.errors import check_at_least
 from undegrade.networks import UniversalRestorer
-from undegrade.objectives.focal import focal_loss
 from undegrade.objectives.masking import check_masking, check_patch, draw_masks
+from undegrade.objectives.naming import naming_loss
 from undegrade.objectives.restoration import l1_loss
 
 
@@ -48,12 +48,10 @@ class MaskedDegradationClassification(nn.Module):
         config, network = self.config, self.model.network
         visible = draw_masks(batch, config.patch, config.ratio)
         features = network.features(batch.degraded, visible)
-        logits = self.model.name(features).float()
-        naming = focal_loss(logits, batch.label, config.focal_gamma)
+        naming, scalars = naming_loss(self.model, self.model.name(features), batch, config.focal_gamma)
         drawing = l1_loss(network.draw(batch.degraded, features, visible).float(), batch.clean)
         return {
             "loss": config.naming_weight * naming + config.drawing_weight * drawing,
-            "naming": naming.detach(),
             "drawing": drawing.detach(),
-            "accuracy": (logits.argmax(1) == batch.label).float().mean(),
+            **scalars,
         }

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from undegrade.batch import Batch
 from undegrade.errors import check_at_least
 from undegrade.networks import UniversalRestorer
-from undegrade.objectives.focal import focal_loss
+from undegrade.objectives.naming import naming_loss
 
 
 class Probe(nn.Module):
@@ -43,6 +43,5 @@ class Probe(nn.Module):
         """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
         with torch.no_grad():
             features = self.model.network.features(batch.degraded)
-        logits = self.model.name(features).float()
-        loss = focal_loss(logits, batch.label, self.config.focal_gamma)
-        return {"loss": loss, "accuracy": (logits.argmax(1) == batch.label).float().mean()}
+        loss, scalars = naming_loss(self.model, self.model.name(features), batch, self.config.focal_gamma)
+        return {"loss": loss, **scalars}

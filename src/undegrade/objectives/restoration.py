@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from undegrade.batch import Batch
 from undegrade.errors import check_at_least
 from undegrade.networks import UniversalRestorer
-from undegrade.objectives.focal import focal_loss
+from undegrade.objectives.naming import naming_loss
 
 LOSSES = ("l1", "psnr")
 
@@ -37,10 +37,26 @@ def rmse_loss(picture: Tensor, clean: Tensor) -> Tensor:
     return ((picture - clean).square().mean((1, 2, 3)) + 1e-6).sqrt().mean()
 
 
-class Restoration(nn.Module):
-    """loss = distance(model(degraded), clean) + naming_weight * focal(classifier(features), label).
+def frequency_loss(picture: Tensor, clean: Tensor) -> Tensor:
+    """mean |Re d| + |Im d|, d the difference of the orthonormal Fourier transforms: each frequency counts alike.
 
-    The second term keeps the classifier of the pre-training alive, so that the restored model still names what it sees.
+    Cho et al., "Rethinking Coarse-to-Fine Approach in Single Image Deblurring" (MIMO-UNet), ICCV 2021.
+    """
+    difference = torch.fft.rfft2(picture - clean, norm="ortho")
+    return (difference.real.abs() + difference.imag.abs()).mean()
+
+
+def edge_loss(picture: Tensor, clean: Tensor) -> Tensor:
+    """mean |d(x + 1) - d(x)| across and down, d = picture - clean: edges count, an even shift does not."""
+    difference = picture - clean
+    return difference.diff(dim=3).abs().mean() + difference.diff(dim=2).abs().mean()
+
+
+class Restoration(nn.Module):
+    """loss = distance(model(degraded), clean) + naming_weight * naming_loss(classifier(features)).
+
+    The distance is L1 or the PSNR's, and by choice the root of the squared error, frequencies and edges. The last term
+    keeps the classifier of the pre-training alive, so that the restored model still names what it sees.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -50,13 +66,16 @@ class Restoration(nn.Module):
         loss: str = "l1"  # "l1", or "psnr": minus the PSNR of each picture, in dB
         psnr_floor: float = 1e-3  # of "psnr": pictures with a smaller mean squared error than this count less
         rmse_weight: float = 0.0  # of the root of each picture's mean squared error, added to the distance
+        frequency_weight: float = 0.0  # of `frequency_loss`, added to the distance
+        edge_weight: float = 0.0  # of `edge_loss`, added to the distance
         naming_weight: float = 0.0  # of the classification; 0 does not train the classifier
         focal_gamma: float = 2.0
         sharpness: float = 1.0  # of the steering; see UniversalRestorer
 
         def __post_init__(self) -> None:
             """Refuse an unknown loss and weights out of range."""
-            check_at_least(self, {"rmse_weight": 0, "naming_weight": 0, "focal_gamma": 0, "sharpness": 0})
+            check_at_least(self, {"rmse_weight": 0, "frequency_weight": 0, "edge_weight": 0})
+            check_at_least(self, {"naming_weight": 0, "focal_gamma": 0, "sharpness": 0})
             if self.loss not in LOSSES:
                 raise ValueError(f"Restoration.Config.loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
             if self.psnr_floor <= 0:
@@ -80,18 +99,21 @@ class Restoration(nn.Module):
         "gain_db" is the fall of `psnr_loss` from input to picture, both with the floor.
         """
         answer, logits = self.model.answer(batch.degraded)
-        picture, logits = answer.float(), logits.float()
+        picture = answer.float()
         floor = self.config.psnr_floor
         in_decibels = self.config.loss == "psnr"
         distance = psnr_loss(picture, batch.clean, floor) if in_decibels else l1_loss(picture, batch.clean)
-        if self.config.rmse_weight:
-            distance = distance + self.config.rmse_weight * rmse_loss(picture, batch.clean)
+        for weight, term in (
+            (self.config.rmse_weight, rmse_loss),
+            (self.config.frequency_weight, frequency_loss),
+            (self.config.edge_weight, edge_loss),
+        ):
+            if weight:
+                distance = distance + weight * term(picture, batch.clean)
         with torch.no_grad():
             gain = psnr_loss(batch.degraded, batch.clean, floor) - psnr_loss(picture, batch.clean, floor)
         scalars = {"loss": distance, "distance": distance.detach(), "gain_db": gain}
         if self.config.naming_weight:
-            naming = focal_loss(logits, batch.label, self.config.focal_gamma)
-            scalars["loss"] = distance + self.config.naming_weight * naming
-            scalars["naming"] = naming.detach()
-            scalars["accuracy"] = (logits.argmax(1) == batch.label).float().mean()
+            naming, named = naming_loss(self.model, logits, batch, self.config.focal_gamma)
+            scalars |= {"loss": scalars["loss"] + self.config.naming_weight * naming, **named}
         return scalars

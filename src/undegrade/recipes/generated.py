@@ -6,6 +6,8 @@ The degradations are generated, healthy pictures are a class of their own, and t
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from undegrade.data.mixture import MixtureConfig
 from undegrade.degradations import TEN, Step, find_step
 from undegrade.degradations.compounds import CDD11_TOGETHER
@@ -48,7 +50,8 @@ def generated_10d() -> Recipe:
 
 def generated_mixed() -> Recipe:
     """The eleven composites of CDD-11 from clean photographs. About 50 minutes on two CPU cores."""
-    return _recipe("generated-mixed", tuple(find_step(f"cdd11_{name}") for name in CDD11_TOGETHER))
+    recipe = _recipe("generated-mixed", tuple(find_step(f"cdd11_{name}") for name in CDD11_TOGETHER))
+    return replace(recipe, multi_label=True)
 
 
 def _recipe(name: str, degradations: tuple[Step, ...]) -> Recipe:

@@ -131,6 +131,7 @@ def published_cdd11() -> Recipe:
         name="published-cdd11",
         network=NAFNet.Config(),
         classifier=DegradationClassifier.Config(),
+        multi_label=True,
         mixture=MixtureConfig(
             pairs=(
                 "low",

@@ -61,6 +61,7 @@ class Recipe:
     classifier: DegradationClassifier.Config
     mixture: MixtureConfig
     stages: tuple[Stage, ...]
+    multi_label: bool = False  # one sigmoid for each single degradation of the mixture, not one softmax over its labels
     steered: bool = False  # each label draws with an output convolution of its own
     sharpness: float = 1.0  # of the steering in the finished model; while it is trained, its objective's
     holdout: int = 20  # every n-th photo is held out for validation

@@ -302,5 +302,11 @@ def build(recipe: Recipe) -> UniversalRestorer:
     """The recipe's model with fresh weights."""
     networks: dict[str, Any] = dict(NETWORKS)  # each takes its own Config
     kind = next(k for k in networks.values() if k.Config is type(recipe.network))
-    labels = recipe.mixture.labels
-    return UniversalRestorer(kind(recipe.network), recipe.classifier, labels, steered=recipe.steered)
+    mixture, several = recipe.mixture, recipe.multi_label
+    return UniversalRestorer(
+        kind(recipe.network),
+        recipe.classifier,
+        mixture.parts if several else mixture.labels,
+        steered=recipe.steered,
+        multi_label=several,
+    )
