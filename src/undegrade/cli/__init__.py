@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from undegrade import __version__
-from undegrade.cli import catalogue, data, degrade, diagnose, evaluate, export, importing, restore, train
+from undegrade.cli import catalogue, data, degrade, diagnose, evaluate, export, importing, probe, restore, train
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
 
@@ -31,6 +31,7 @@ for verb in (
     degrade.degrade,
     train.train,
     evaluate.evaluate,
+    probe.probe,
     export.export,
     catalogue.models,
     catalogue.recipes,
