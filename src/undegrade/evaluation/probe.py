@@ -133,9 +133,9 @@ def draw(found: Sequence[Probed], ways: NDArray[np.intp], names: Sequence[str], 
     for number, one in enumerate(found):
         axes = figure.add_subplot(1, len(found), number + 1)
         for way, name in enumerate(names):
-            at = one.places[ways == way]
+            x, y = one.places[ways == way].T
             marker, colour = ("x", "black") if name == CLEAN else ("o", tab20(way % 20))
-            axes.scatter(*at.T, s=14, marker=marker, color=colour, label=name.replace("_", " "), linewidths=0.8)
+            axes.scatter(x, y, s=14, marker=marker, color=colour, label=name.replace("_", " "), linewidths=0.8)
         axes.set_title(f"{one.model}\nk-NN {one.knn:.0%}, linear {one.linear:.0%}", fontsize=11)
         axes.set_xticks([])
         axes.set_yticks([])
