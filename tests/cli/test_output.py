@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from undegrade.cli.output import progress, show
+from undegrade.cli.output import progress, show, training_progress
 
 
 class Terminal(io.StringIO):
@@ -36,3 +36,28 @@ def test_progress_appears_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) ->
             advance(0.5)
             advance(2)
         assert bool(stream.getvalue()) == speaks
+
+
+def test_the_bar_of_a_training_appears_on_the_terminal_of_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, shown, bar in ((io.StringIO(), True, False), (Terminal(), False, False), (Terminal(), True, True)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with training_progress(20, shown=shown) as (advance, say):
+            advance(7)
+            say("step 7  loss [red]0.5")
+            advance(8)
+        text = stream.getvalue()
+        assert "step 7  loss [red]0.5" in text
+        assert ("8/20" in text) == bar
+        if not bar:
+            assert text == "step 7  loss [red]0.5\n"
+
+
+def test_the_time_left_of_a_resumed_training_is_that_of_todays_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, now = Terminal(), [0.0]
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr("rich.console.monotonic", lambda: now[0])
+    with training_progress(1000, shown=True) as (advance, _):
+        for done in (501, 502, 503):
+            now[0] += 10
+            advance(done)
+    assert "1:22:50" in stream.getvalue()  # 497 steps of 10 s

@@ -6,8 +6,12 @@ import pytest
 
 from undegrade.batch import CLEAN
 from undegrade.cli import main
+from undegrade.cli import train as train_file
+from undegrade.cli.train import _as_text
+from undegrade.errors import UndegradeError
 from undegrade.images import Picture, write_picture
 from undegrade.networks.checkpoint import load_checkpoint, read_header
+from undegrade.training.processes import OwnError
 
 
 @pytest.mark.parametrize(
@@ -170,3 +174,32 @@ def test_a_model_that_names_several_is_trained_and_used(
         assert main(["restore", str(photo_file), "--model", str(model), "-o", str(out)]) == 0
         capsys.readouterr()
         assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("rank", "kind", "said"),
+    [("0", UndegradeError, 1), ("1", UndegradeError, 0), ("0", OwnError, 1), ("1", OwnError, 1)],
+)
+def test_of_several_processes_the_first_speaks_for_all_but_each_for_what_it_met_alone(
+    rank: str,
+    kind: type[UndegradeError],
+    said: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(name: str) -> None:
+        raise kind("b.png: damaged")
+
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    monkeypatch.setattr(train_file, "QUIET", 0)
+    monkeypatch.setattr(train_file, "make_recipe", fail)
+    assert main(["train", "universal-small-debug"]) == 2
+    assert capsys.readouterr().err.count("error: b.png: damaged") == said
+
+
+def test_a_line_of_the_log_says_what_is_waited_for() -> None:
+    line = {"stage": 0, "step": 50, "loss": 0.25}
+    assert _as_text(line) == "stage 0  step 50  loss 0.25"
+    assert _as_text({**line, "data_wait": 0.1}).endswith("loss 0.25  compute-bound (10% waiting for data)")
+    assert _as_text({**line, "data_wait": 0.9}).endswith("loss 0.25  data-bound (90% waiting for data)")

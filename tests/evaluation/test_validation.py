@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from undegrade.batch import Batch
-from undegrade.evaluation.validation import validate
+from undegrade.evaluation.validation import before_after, validate
 
 
 class Halving(nn.Module):
@@ -57,3 +57,14 @@ def test_the_model_is_looked_at_in_evaluation_mode_and_left_as_it_was(training: 
     validate(model, [batch], model.labels)  # type: ignore[arg-type]
     assert model.modes == [False]
     assert model.training == training
+
+
+def test_the_sheet_shows_one_picture_of_each_label() -> None:
+    batch = held_out()
+    model = Halving(batch.clean[:3])
+    sheet = before_after(model, batch)  # type: ignore[arg-type]
+    assert sheet.shape == (3, 3 * 8, 3 * 8)  # clean, noise, haze; degraded, restored, clean
+    values = [float(sheet[:, 8 * row + 4, 8 * column + 4].mean()) for row in range(3) for column in range(3)]
+    assert values == pytest.approx([0.5, 0.5, 0.5, 0.8, 0.65, 0.5, 0.8, 0.65, 0.5])
+    assert model.modes == [False]
+    assert model.training

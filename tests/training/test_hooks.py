@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from undegrade.training.hooks import Log, Timed, Validation, summary
+from undegrade.training.hooks import Log, Timed, Validation, read_log, summary
 from undegrade.training.loop import Step
 
 
-def step(number: int, *, skipped: bool = False, **scalars: float) -> Step:
+def step(number: int, *, skipped: int = 0, **scalars: float) -> Step:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)])
     values = {name: torch.tensor(value) for name, value in scalars.items()}
     return Step(number=number, scalars=values, lr=0.25, optimizer=optimizer, skipped=skipped)
@@ -54,10 +54,10 @@ def test_validation_runs_when_it_is_time_and_goes_through_the_log(tmp_path: Path
 def test_skipped_steps_are_counted_and_left_out_of_the_means(tmp_path: Path) -> None:
     shown: list[dict[str, float]] = []
     log = Log(tmp_path, 0, every=2, show=shown.append)
-    log(step(1, loss=float("nan"), skipped=True))
+    log(step(1, loss=float("nan"), skipped=1))
     log(step(2, loss=3.0))
-    log(step(3, loss=float("nan"), skipped=True))
-    log(step(4, loss=float("nan"), skipped=True))
+    log(step(3, loss=float("nan"), skipped=1))
+    log(step(4, loss=float("nan"), skipped=2))
     log(step(6, loss=1.0))
     log.board.close()
     assert [line.get("skipped", 0) for line in shown] == [1, 2, 0]
@@ -96,7 +96,56 @@ def test_the_summary_holds_each_stage(tmp_path: Path) -> None:
         {"stage": 1, "step": 4, "val_gain_db": 2.0},
     ]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert summary(tmp_path) == [
+    assert summary(tmp_path, 3) == [
         {"steps": 3, "seconds": 2.0, "skipped": 1, "val_gain_db": 1.0},
         {"steps": 4, "seconds": 8.0, "skipped": 0, "val_gain_db": 2.0},
+        {"steps": 0, "seconds": 0.0, "skipped": 0},
     ]
+
+
+def test_the_steps_after_the_last_full_line_have_a_line_too(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0, every=3, last=5, show=lambda line: None)
+    for number in range(1, 6):
+        log(step(number, loss=float(number), skipped=number == 4))
+    log.board.close()
+    assert [(line["step"], line["loss"], line.get("skipped", 0)) for line in read_log(tmp_path)] == [
+        (3, 2.0, 0),
+        (5, 5.0, 1),
+    ]
+    assert summary(tmp_path, 1)[0]["skipped"] == 1
+
+
+def test_a_resumed_run_writes_the_line_of_one_that_never_stopped(tmp_path: Path) -> None:
+    steps = [step(n, loss=float("nan") if n == 2 else n**0.5, skipped=n == 2) for n in range(1, 5)]
+    logs = {name: Log(tmp_path / name, 0, every=4, show=lambda line: None) for name in ("whole", "broken")}
+    for number, done in enumerate(steps):
+        logs["whole"](done)
+        if number == 2:
+            saved = logs["broken"].pending()
+            time.sleep(0.05)
+            logs["broken"].board.close()
+            logs["broken"] = Log(tmp_path / "broken", 0, every=4, show=lambda line: None, first=2, pending=saved)
+        logs["broken"](done)
+    for log in logs.values():
+        log.board.close()
+    whole, broken = (read_log(tmp_path / name) for name in logs)
+    timed = ("s_per_step", "samples_per_s", "data_wait")
+    assert [{k: v for k, v in line.items() if k not in timed} for line in broken] == [
+        {k: v for k, v in line.items() if k not in timed} for line in whole
+    ]
+    assert len(whole) == 1
+    assert whole[0]["skipped"] == 1
+    assert broken[0]["s_per_step"] < whole[0]["s_per_step"]  # the time between does not count
+
+
+def test_a_line_that_was_cut_short_is_dropped(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0, every=1, show=lambda line: None)
+    log(step(1, loss=1.0))
+    log.board.close()
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"stage": 0.0, "st')
+    assert summary(tmp_path, 1)[0]["steps"] == 1
+    log = Log(tmp_path, 0, every=1, show=lambda line: None, first=1)
+    log(step(2, loss=1.0))
+    log.board.close()
+    assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [1, 2]

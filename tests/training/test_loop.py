@@ -50,7 +50,7 @@ def test_it_learns(brightness: nn.Module, counted: Any, stage: Callable) -> None
 def test_a_step_without_a_finite_loss_changes_nothing(
     spoil: int, brightness: nn.Module, counted: Any, stage: Callable
 ) -> None:
-    told: list[tuple[int, bool, float, int]] = []
+    told: list[tuple[int, int, float, int]] = []
     optimizer = torch.optim.AdamW(brightness.parameters())
 
     def note(step: Step) -> None:
@@ -88,6 +88,16 @@ def test_too_many_skipped_steps_in_a_row_end_the_run(brightness: nn.Module, stag
         fit(brightness, [bad] * 9, stage(steps=9, max_skipped=3), [lambda s: done.append(s.number)])
     assert done == [1, 2, 3]
     assert brightness.gain.item() == 0
+
+
+def test_a_resumed_run_goes_on_counting_what_was_skipped(brightness: nn.Module, counted: Any, stage: Callable) -> None:
+    counts: list[int] = []
+    config = stage(steps=9, max_skipped=4)
+    with pytest.raises(UndegradeError, match=r"step 8: .* 4 times in a row"):
+        fit(brightness, counted(spoil=0), config, [lambda s: counts.append(s.skipped)], first=7, skipped=3)
+    assert counts == [4]
+    fit(brightness, counted(), config, [lambda s: counts.append(s.skipped)], first=7, skipped=3)
+    assert counts == [4, 0, 0]
 
 
 def test_bad_steps_that_are_not_in_a_row_do_not(brightness: nn.Module, counted: Any, stage: Callable) -> None:

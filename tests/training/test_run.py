@@ -180,6 +180,49 @@ def test_a_full_disk_ends_the_run_with_one_line_and_the_last_save_stands(place: 
     assert carry_out(command("killed", "full", "--resume"), place).returncode == 0
 
 
+GUARDED = """
+import json
+import pathlib
+import torch
+from accelerate import Accelerator
+from undegrade.batch import Batch
+from undegrade.objectives import Restoration
+from undegrade.training.loop import fit
+from undegrade.training.recipe import Stage
+
+
+class Brightness(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, batch):
+        return {"loss": (self.gain * batch.degraded - batch.clean).square().mean()}
+
+
+def batches(rank):
+    for number in range(5):
+        clean = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(2 * number + rank))
+        yield Batch(degraded=clean / (0.0 if (number, rank) == (2, 1) else 2.0), clean=clean, label=torch.zeros(2))
+
+
+objective, told, rank = Brightness(), [], Accelerator().process_index
+stage = Stage(objective=Restoration.Config(), steps=5, lr=0.1, warmup=0, bf16=False)
+fit(objective, batches(rank), stage, [lambda s: told.append((s.skipped, objective.gain.item()))])
+pathlib.Path(f"told-{rank}.json").write_text(json.dumps(told))
+"""
+
+
+def test_all_processes_skip_what_is_no_number_in_one_of_them(place: Path) -> None:
+    (place / "guarded.py").write_text(GUARDED)
+    done = carry_out([*launch(), "guarded.py"], place)
+    assert done.returncode == 0, done.stderr
+    told = [json.loads((place / f"told-{rank}.json").read_text()) for rank in range(2)]
+    assert told[0] == told[1]
+    assert [skipped for skipped, _ in told[0]] == [0, 0, 1, 0, 0]
+    assert told[0][2][1] == told[0][1][1] != told[0][3][1]
+
+
 def test_weights_to_begin_with(place: Path) -> None:
     assert carry_out(command("shared", "source"), place).returncode == 0
     source = str(place / "source" / "checkpoint.safetensors")
@@ -195,6 +238,18 @@ def test_weights_to_begin_with(place: Path) -> None:
     assert not (place / "third").exists()
     other = carry_out(command("killed", "fourth", "--start", source), place)
     assert "network; begun afresh: classifier, answers (other labels or shapes)" in other.stderr
+    # Interrupted before its first save, a run begins again where it began, and later needs the file no more.
+    (place / "second" / "results.json").unlink()
+    (place / "second" / "state.pt").unlink()
+    again = carry_out(command("shared", "second", "--resume", "--set", "stages.0.lr=1e-9"), place)
+    assert again.returncode == 0, again.stderr
+    assert f"from {source}: network, classifier" in again.stderr
+    for name, value in load_checkpoint(Path(source)).state_dict().items():
+        torch.testing.assert_close(weights(place / "second")[name], value, atol=1e-4, rtol=0)
+    Path(source).unlink()
+    done = carry_out(command("shared", "second", "--resume", "--set", "stages.0.lr=1e-9"), place)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((place / "second" / "data.json").read_text())["start"] == source
 
 
 def test_the_folder_says_what_the_run_was_made_with(place: Path) -> None:

@@ -96,12 +96,16 @@ def progress(count: int) -> Iterator[Callable[[float], None]]:
 
 
 @contextmanager
-def training_progress(steps: int) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
+def training_progress(steps: int, *, shown: bool) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
     """A bar with the time left over the steps of a training, only on a terminal, and lines above it, all on stderr.
+
+    Args:
+        steps: of all stages.
+        shown: whether there shall be a bar at all; of several processes, one has it.
 
     Yields a function told how many steps are done, and one that prints a line.
     """
-    if not sys.stderr.isatty():
+    if not (shown and sys.stderr.isatty()):
         yield lambda done: None, lambda text: print(text, file=sys.stderr, flush=True)
         return
     from rich.console import Console
@@ -111,7 +115,15 @@ def training_progress(steps: int) -> Iterator[tuple[Callable[[int], None], Calla
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=steps)
-        yield lambda done: bar.update(task, completed=done), console.print
+        begun = False
+
+        def advance(done: int) -> None:
+            nonlocal begun
+            # The steps of a run that is resumed took no time today: the time left is guessed from what follows.
+            bar.update(task, completed=done) if begun else bar.reset(task, completed=done)
+            begun = True
+
+        yield advance, console.print
 
 
 def as_data(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,10 +24,10 @@ if TYPE_CHECKING:
     from undegrade.data.places import Place
     from undegrade.networks import UniversalRestorer
     from undegrade.training.recipe import Recipe
-    from undegrade.training.run import Run
 
 VALIDATION_BATCHES = 8  # of 22 patches each, always the same
 VALIDATION_SEED = 1_000_003  # of the held-out patches; no recipe's own
+QUIET = 3  # seconds that a process which says nothing waits, so that the launcher does not end the one that speaks
 
 
 def train(
@@ -43,7 +46,7 @@ def train(
     resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make training data.")] = 1,
     start: Annotated[
-        Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with the weights of this .safetensors file.")
+        Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with the weights of this file; not with --resume.")
     ] = None,
 ) -> None:
     """Train a model on clean photographs by a recipe; ends with checkpoint.safetensors in the run's folder.
@@ -52,20 +55,38 @@ def train(
     """
     from undegrade.data.places import assign
     from undegrade.training.recipe import override
+
+    with _one_voice():
+        chosen = make_recipe(recipe)
+        for text in setting or []:
+            chosen = override(chosen, text)
+        places = assign(chosen.mixture.pairs, pairs or [])
+        photos = (clean or _default_photos()) if chosen.mixture.needs_photos else None
+        checkpoint = _carry_out(chosen, photos, places, out, resume=resume, workers=workers, start=start)
+    if _is_first():
+        typer.echo(checkpoint)
+
+
+def _carry_out(
+    recipe: Recipe,
+    photos: Path | None,
+    places: tuple[Place, ...],
+    out: Path | None,
+    *,
+    resume: bool,
+    workers: int,
+    start: Path | None,
+) -> Path:
+    """Train; returns the checkpoint."""
     from undegrade.training.run import Pace, Run
 
-    chosen = make_recipe(recipe)
-    for text in setting or []:
-        chosen = override(chosen, text)
-    places = assign(chosen.mixture.pairs, pairs or [])
-    photos = (clean or _default_photos()) if chosen.mixture.needs_photos else None
-    quick = max(stage.steps for stage in chosen.stages) < 100  # a debug twin
-    validate, sheet = _validation(chosen, photos, places, 1 if quick else VALIDATION_BATCHES)
-    with training_progress(sum(stage.steps for stage in chosen.stages)) as (advance, say):
+    quick = max(stage.steps for stage in recipe.stages) < 100  # a debug twin
+    validate, sheet = _validation(recipe, photos, places, 1 if quick else VALIDATION_BATCHES)
+    with training_progress(sum(stage.steps for stage in recipe.stages), shown=_is_first()) as (advance, say):
         run = Run(
-            recipe=chosen,
+            recipe=recipe,
             clean=photos,
-            folder=out or Path("runs") / chosen.name,
+            folder=out or Path("runs") / recipe.name,
             validate=validate,
             show=lambda line: say(_as_text(line)),
             pace=Pace(log=1, save=1, validate=1, workers=workers) if quick else Pace(workers=workers),
@@ -75,19 +96,21 @@ def train(
             start=start,
             say=say,
         )
-        _carry_out(run, resume)
+        return run.train(resume=resume)
 
 
-def _carry_out(run: Run, resume: bool) -> None:
-    """Train; of several processes the first one speaks."""
+@contextmanager
+def _one_voice() -> Iterator[None]:
+    """What all processes find wrong, the first one on each machine says; what one has met alone, that one."""
+    from undegrade.training.processes import OwnError
+
     try:
-        checkpoint = run.train(resume=resume)
-    except UndegradeError:
-        if _is_first():
+        yield
+    except UndegradeError as error:
+        if os.environ.get("LOCAL_RANK", "0") == "0" or isinstance(error, OwnError):
             raise
+        time.sleep(QUIET)
         raise typer.Exit(2) from None
-    if _is_first():
-        typer.echo(checkpoint)
 
 
 def _validation(

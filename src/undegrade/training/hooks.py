@@ -6,14 +6,15 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.tensorboard.writer import SummaryWriter
 
 from undegrade.atomic import written_whole
+from undegrade.training.board import Board
 from undegrade.training.loop import Step
 
 LOG = "log.jsonl"  # in the run's folder
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 class Log:
-    """Means of the scalars over `every` steps, to `log.jsonl`, to TensorBoard and to a callback for the screen.
+    """Means of the scalars over `every` steps, or up to the last one, to `log.jsonl`, TensorBoard and the screen.
 
     A line says `samples_per_s`, and as `data_wait` the share of the time in which the batch was waited for: near 0 the
     network is what takes time, near 1 the data. Skipped steps are counted (`skipped`) and left out of the means.
@@ -32,9 +33,11 @@ class Log:
         stage: number of the stage, from 0.
         first: steps of the stage that are done.
         every: steps between two lines.
+        last: number of the last step.
         show: called with each line.
         batch: samples a step.
         waited: seconds in which batches were waited for, so far.
+        pending: what `pending` said when the run was saved, so that the next line is that of a run never stopped.
     """
 
     def __init__(
@@ -45,17 +48,24 @@ class Log:
         every: int,
         show: Callable[[dict[str, float]], None],
         first: int = 0,
+        last: int | None = None,
         batch: int = 1,
         waited: Callable[[], float] = lambda: 0.0,
+        pending: dict[str, Any] | None = None,
     ) -> None:
-        self.path, self.stage, self.every, self.show = folder / LOG, stage, every, show
+        self.path, self.stage, self.every, self.last, self.show = folder / LOG, stage, every, last, show
         self.batch, self.waited = batch, waited
-        self.board = SummaryWriter(str(folder / "tensorboard"))
+        self.board = Board(folder / "tensorboard")
         self._begin()
+        if pending:
+            self.sums.update(pending["sums"])
+            self.count, self.skipped = pending["count"], pending["skipped"]
+            self.began -= pending["seconds"]
+            self.waited_before -= pending["waited"]
         if self.path.exists():
-            lines = [line for line in self.path.read_text().splitlines() if _place(line) <= (stage, first)]
+            lines = [line for line in read_log(folder) if (line["stage"], line["step"]) <= (stage, first)]
             with written_whole(self.path) as partial:
-                partial.write_text("".join(f"{line}\n" for line in lines))
+                partial.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
     def _begin(self) -> None:
         """Count from here."""
@@ -63,14 +73,20 @@ class Log:
         self.count = self.skipped = 0
         self.began, self.waited_before = time.perf_counter(), self.waited()
 
+    def pending(self) -> dict[str, Any]:
+        """What has been counted since the last line; a part of the run's state."""
+        seconds, waited = time.perf_counter() - self.began, self.waited() - self.waited_before
+        counts = {"count": self.count, "skipped": self.skipped, "seconds": seconds, "waited": waited}
+        return {"sums": dict(self.sums), **counts}
+
     def __call__(self, step: Step) -> None:
         """Add the step's scalars; write a line when it is time."""
-        self.skipped += step.skipped
-        self.count += not step.skipped
+        self.skipped += step.skipped > 0
+        self.count += step.skipped == 0
         if not step.skipped:
             for name, value in step.scalars.items():
                 self.sums[name] += value.item()
-        if step.number % self.every:
+        if step.number % self.every and step.number != self.last:
             return
         seconds, steps = time.perf_counter() - self.began, self.count + self.skipped
         line = {
@@ -89,19 +105,21 @@ class Log:
         """One line everywhere."""
         with self.path.open("a") as file:
             file.write(json.dumps({k: float(f"{v:.6g}") for k, v in line.items()}) + "\n")
-        for name, value in line.items():
-            self.board.add_scalar(f"stage{self.stage}/{name}", value, int(line["step"]))
+        self.board.add_scalars({f"stage{self.stage}/{name}": value for name, value in line.items()}, int(line["step"]))
         self.show(line)
 
     def draw(self, sheet: NDArray[np.float32], number: int) -> None:
         """A picture (3, H, W) in [0, 1] to TensorBoard."""
-        self.board.add_image(f"stage{self.stage}/held out", sheet, number)
+        self.board.add_picture(f"stage{self.stage}/held out", sheet, number)
 
 
-def _place(line: str) -> tuple[int, int]:
-    """Stage and step of a line of the log."""
-    values = json.loads(line)
-    return int(values["stage"]), int(values["step"])
+def read_log(folder: Path) -> list[dict[str, float]]:
+    """The lines of the log of the run in `folder`; one that a full disk cut short is left out."""
+    lines: list[dict[str, float]] = []
+    for line in (folder / LOG).read_text().splitlines():
+        with suppress(ValueError):
+            lines.append(json.loads(line))
+    return lines
 
 
 class Validation:
@@ -154,17 +172,17 @@ class Timed(Iterator[T]):
         return batch
 
 
-def summary(folder: Path) -> list[dict[str, float]]:
+def summary(folder: Path, num_stages: int) -> list[dict[str, float]]:
     """What the log of the run in `folder` says of each stage: steps, seconds, steps skipped, the last validation."""
-    stages: dict[int, dict[str, float]] = {}
-    before = 0.0
-    for line in map(json.loads, (folder / LOG).read_text().splitlines()):
-        fresh = int(line["stage"]) not in stages
-        stage = stages.setdefault(int(line["stage"]), {"steps": 0, "seconds": 0.0, "skipped": 0})
+    stages: list[dict[str, float]] = [{"steps": 0, "seconds": 0.0, "skipped": 0} for _ in range(num_stages)]
+    logged = [0.0] * num_stages  # steps
+    for line in read_log(folder):
+        number = int(line["stage"])
+        stage = stages[number]
         if "s_per_step" in line:
-            stage["seconds"] += line["s_per_step"] * (line["step"] - (0 if fresh else before))
+            stage["seconds"] += line["s_per_step"] * (line["step"] - logged[number])
             stage["skipped"] += int(line.get("skipped", 0))
-            before = line["step"]
+            logged[number] = line["step"]
         stage["steps"] = int(line["step"])
         stage.update({name: value for name, value in line.items() if name.startswith("val_")})
-    return [{**stage, "seconds": round(stage["seconds"], 1)} for stage in stages.values()]
+    return [{**stage, "seconds": round(stage["seconds"], 1)} for stage in stages]

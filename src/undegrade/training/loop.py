@@ -32,7 +32,7 @@ class Step:
     scalars: dict[str, Tensor]  # what the objective returned, averaged over the processes, and the gradient's norm
     lr: float  # the rate just used
     optimizer: torch.optim.Optimizer
-    skipped: bool = False  # the loss or its gradient was no number: nothing was changed
+    skipped: int = 0  # steps in a row, up to this one, whose loss or gradient was no number: nothing was changed
 
 
 Hook = Callable[[Step], None]
@@ -67,6 +67,7 @@ def fit(
     *,
     optimizer: torch.optim.Optimizer | None = None,
     first: int = 0,
+    skipped: int = 0,
 ) -> None:
     """Train `objective` in place for the steps of `stage` that are left: draw, forward, backward, clip, step, hooks.
 
@@ -77,6 +78,7 @@ def fit(
         hooks: called in order after each step.
         optimizer: a new AdamW unless given.
         first: steps of the stage that are done.
+        skipped: how many of them, the last in a row, were skipped.
 
     Raises:
         UndegradeError: the loss or its gradient was no number `stage.max_skipped` times in a row.
@@ -87,7 +89,6 @@ def fit(
     optimizer = optimizer or make_optimizer(objective, stage)
     objective.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     same_everywhere(accelerator, objective)
-    skipped = 0
     with shared_statistics(objective, accelerator.num_processes > 1):
         for number, batch in zip(range(first, stage.steps), batches, strict=False):
             lr = _set_rates(optimizer, stage, number)
@@ -105,7 +106,7 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             skipped = 0 if sound else skipped + 1
             for hook in hooks:
-                hook(Step(number=number + 1, scalars=scalars, lr=lr, optimizer=optimizer, skipped=not sound))
+                hook(Step(number=number + 1, scalars=scalars, lr=lr, optimizer=optimizer, skipped=skipped))
             if skipped >= stage.max_skipped:
                 raise UndegradeError(f"step {number + 1}: {GIVEN_UP.format(skipped)}")
 

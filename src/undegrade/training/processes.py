@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import torch
@@ -13,6 +13,10 @@ from torch import Tensor, nn
 from undegrade.errors import UndegradeError
 
 T = TypeVar("T")
+
+
+class OwnError(UndegradeError):
+    """What one of several processes has met alone, so that it has to say so itself."""
 
 
 @torch.no_grad()
@@ -64,3 +68,26 @@ def first_alone(accelerator: Accelerator, work: Callable[[], T]) -> T:
         raise SystemExit(1)
     result: T = done[1]
     return result
+
+
+def own(batches: Iterable[T]) -> Iterator[T]:
+    """The batches of one process's share.
+
+    Raises:
+        OwnError: one cannot be made.
+    """
+    try:
+        yield from batches
+    except UndegradeError as error:
+        raise OwnError(str(error)) from None
+
+
+def agree(accelerator: Accelerator, place: object, what: str) -> None:
+    """Go on only where this process has the same `place` as the first one.
+
+    Raises:
+        OwnError: it has another one; `what` says why, in a sentence's first half.
+    """
+    first = first_alone(accelerator, lambda: place)
+    if place != first:
+        raise OwnError(f"{what} (process {accelerator.process_index} finds {place}, the first one {first})")

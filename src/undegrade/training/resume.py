@@ -13,9 +13,11 @@ from torch import nn
 from undegrade.atomic import written_whole
 from undegrade.errors import UndegradeError
 from undegrade.training.ema import Ema
+from undegrade.training.hooks import Log
 from undegrade.training.loop import Step
 
 STATE = "state.pt"  # in the run's folder
+FIELDS = {"stage", "step", "model", "ema", "optimizer"}  # without which nothing can go on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,23 +30,26 @@ class Saver:
     stage: int
     model: nn.Module
     ema: Ema | None
+    log: Log | None
     every: int  # steps
-    done: Callable[[Step], None]  # told after each save
+    done: Callable[[Step], None] = lambda step: None  # told after each save
 
     def __call__(self, step: Step) -> None:
         """Save when it is time."""
         if step.number % self.every == 0:
-            self.save(step.number, step.optimizer)
+            self.save(step.number, step.optimizer, step.skipped)
             self.done(step)
 
-    def save(self, number: int, optimizer: torch.optim.Optimizer | None) -> None:
-        """Write the state after `number` steps of this stage, whole or not at all."""
+    def save(self, number: int, optimizer: torch.optim.Optimizer | None = None, skipped: int = 0) -> None:
+        """Write the state after `number` steps, the last `skipped` of them without a number, whole or not at all."""
         state = {
             "stage": self.stage,
             "step": number,
             "model": self.model.state_dict(),
             "ema": self.ema.average.state_dict() if self.ema else None,
             "optimizer": optimizer.state_dict() if optimizer else None,
+            "skipped": skipped,
+            "log": self.log.pending() if self.log else None,
         }
         # Through a file of Python's, whose errors say what is wrong with the disk.
         with written_whole(self.folder / STATE) as partial, partial.open("wb") as file:
@@ -59,7 +64,7 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     """The last saved state of the run in `folder`, or None where nothing was saved yet.
 
     Raises:
-        UndegradeError: the file is damaged.
+        UndegradeError: the file is damaged, or is not the state of a run.
     """
     path = folder / STATE
     if not path.exists():
@@ -68,4 +73,6 @@ def load_state(folder: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever the unpickler meets
         raise UndegradeError(f"{path}: damaged ({type(error).__name__}); delete it to start the run anew") from None
+    if not isinstance(state, dict) or not state.keys() >= FIELDS:
+        raise UndegradeError(f"{path}: is not the state of a run; put the run's own back, or delete it to start anew")
     return state

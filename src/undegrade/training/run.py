@@ -25,7 +25,7 @@ from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
 from undegrade.training.hooks import Log, Timed, Validation, summary
 from undegrade.training.loop import Hook, fit, make_optimizer
-from undegrade.training.processes import first_alone
+from undegrade.training.processes import agree, first_alone, own
 from undegrade.training.recipe import Recipe, Stage, to_json
 from undegrade.training.resume import STATE, Saver, load_state
 from undegrade.training.start import start_from
@@ -62,7 +62,7 @@ class Run:
         pairs: where the pairs of each label of the mixture lie, in the mixture's order.
         sheet: shows what a model does on a few pictures, (3, H, W) in [0, 1]; None where nothing is to be shown.
         advance: told after each step how many steps of the whole run are done.
-        start: a checkpoint whose weights the run begins with.
+        start: a checkpoint whose weights the run begins with; a resumed one takes the one that it began with.
         say: told what a user should know beside the log.
     """
 
@@ -90,17 +90,8 @@ class Run:
         model = build(self.recipe).to(accelerator.device)
         self._check_stages(model.network.size_multiple, accelerator.num_processes)
         try:
-            # The folder comes last: what is refused must not leave one behind. The other processes' weights are
-            # the first one's.
-            begin = self.start
-            taken = first_alone(accelerator, lambda: start_from(model, begin)) if begin else ""
-            begun = first_alone(accelerator, lambda: self._open(resume))
-            state = load_state(self.folder) if begun else None
+            state = self._begin(accelerator, model, resume)
             at = state["stage"] if state else 0
-            if state:
-                _fill(model, state["model"], self.folder)
-            elif taken:
-                self.say(taken)
             for number, stage in enumerate(self.recipe.stages):
                 if number >= at:
                     self._stage(accelerator, model, stage, number, state if number == at else None)
@@ -111,6 +102,10 @@ class Run:
             raise UndegradeError(
                 f"{self.folder}: cannot be written ({error.strerror}); the last save stands: free space, then --resume"
             ) from None
+        except RuntimeError as error:
+            if "Connection closed by peer" not in str(error):
+                raise
+            raise UndegradeError("another process has ended; what it says is the reason, then --resume") from None
         return self.folder / CHECKPOINT
 
     def _check_stages(self, multiple: int, num_processes: int) -> None:
@@ -122,8 +117,29 @@ class Run:
                 if value % divisor:
                     raise UndegradeError(f"stages.{number}.{name} is {value}; it must be a multiple of {divisor}{what}")
 
-    def _open(self, resume: bool) -> bool:
-        """Create the folder, or find a run to resume in it; whether there is one."""
+    def _begin(self, accelerator: Accelerator, model: UniversalRestorer, resume: bool) -> dict[str, Any] | None:
+        """Fill in the weights to begin or to go on with; returns the state to go on from, if there is one."""
+        # The folder comes after the weights: what is refused must not leave one behind.
+        taken = "" if resume else self._start(accelerator, model, self.start)
+        first_alone(accelerator, lambda: self._open(resume))
+        state = load_state(self.folder) if resume else None
+        place = (state["stage"], state["step"]) if state else None
+        agree(accelerator, place, f"{self.folder}: is not the same folder on all machines; let them share it")
+        if state:
+            _fill(model, state["model"], self.folder)
+        elif resume:  # interrupted before the first save
+            begun_with = first_alone(accelerator, lambda: _read_json(self.folder / DATA).get("start"))
+            taken = self._start(accelerator, model, Path(begun_with) if begun_with else None)
+        if taken and accelerator.is_main_process:
+            self.say(taken)
+        return state
+
+    def _start(self, accelerator: Accelerator, model: UniversalRestorer, path: Path | None) -> str:
+        """Take the weights of a checkpoint, if there is one; the other processes get the first one's with `fit`."""
+        return first_alone(accelerator, lambda: start_from(model, path)) if path else ""
+
+    def _open(self, resume: bool) -> None:
+        """Create the folder, or make sure that it holds this run."""
         path, recipe = self.folder / "recipe.json", to_json(self.recipe)
         begun = path.exists()
         if not begun and resume:
@@ -131,28 +147,25 @@ class Run:
         if begun and not resume:
             raise UndegradeError(f"{self.folder}: holds a run already; add --resume to go on, or choose another --out")
         if begun:
-            try:
-                before = json.loads(path.read_text())
-            except ValueError:
-                raise UndegradeError(f"{path}: damaged; start the run anew with another --out") from None
+            before = _read_json(path)
             if before != json.loads(json.dumps(recipe)):
                 raise UndegradeError(
                     f"{path}: differs from the recipe to resume in {_difference(before, recipe)}; give the same recipe "
                     "and the same --set"
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
-        _write_json(path, recipe)
-        self._note_data()
+        self._note_data(resume)
         _write_json(self.folder / VERSIONS, {**versions(), "processes": str(Accelerator().num_processes)})
-        return begun
+        _write_json(path, recipe)  # last: with it, the run has begun
 
-    def _note_data(self) -> None:
+    def _note_data(self, resume: bool) -> None:
         """Where the data lay this time. It is no part of the recipe: a resumed run may find them elsewhere."""
         pairs = {p.label: {"folder": str(p.folder.resolve()), "layout": p.layout} for p in self.pairs}
         places: dict[str, Any] = {"clean": None if self.clean is None else str(self.clean.resolve()), "pairs": pairs}
-        if self.start:
-            places["start"] = str(self.start.resolve())
-        _write_json(self.folder / DATA, places)
+        path, start = self.folder / DATA, str(self.start.resolve()) if self.start else None
+        if resume:
+            start = _read_json(path).get("start") if path.exists() else None
+        _write_json(path, {**places, **({"start": start} if start else {})})
 
     def _stage(
         self,
@@ -168,10 +181,10 @@ class Run:
         objective = kind(stage.objective, model)
         optimizer = make_optimizer(objective, stage)
         if state and state["optimizer"]:
-            optimizer.load_state_dict(state["optimizer"])
+            _fill_optimizer(optimizer, state["optimizer"], self.folder)
         data = self._data(number, first, (accelerator.process_index, accelerator.num_processes))
         ema = self._average(model, number, state)
-        timed = Timed(batches(data, workers=self.pace.workers))
+        timed = Timed(own(batches(data, workers=self.pace.workers)))
         hooks: list[Hook] = [ema] if ema else []
         log: Log | None = None
         if accelerator.is_main_process:
@@ -181,12 +194,15 @@ class Run:
                 every=self.pace.log,
                 show=self.show,
                 first=first,
+                last=stage.steps,
                 batch=stage.batch,
                 waited=lambda: timed.seconds,
+                pending=state.get("log") if state else None,
             )
             hooks += self._writers(model, ema, log, number)
         try:
-            fit(objective, timed, stage, hooks, optimizer=optimizer, first=first)
+            skipped = state.get("skipped", 0) if state else 0
+            fit(objective, timed, stage, hooks, optimizer=optimizer, first=first, skipped=skipped)
         finally:
             if log:
                 log.board.close()
@@ -196,9 +212,8 @@ class Run:
             # The next stage starts from here, with a fresh optimizer and average.
             # First the checkpoint: a state that says "done" must not stand beside an older one.
             self._keep(model)
-            Saver(folder=self.folder, stage=number + 1, model=model, ema=None, every=1, done=lambda _: None).save(
-                0, None
-            )
+            after = Saver(folder=self.folder, stage=number + 1, model=model, ema=None, log=None, every=1)
+            after.save(0)
 
     def _average(self, model: UniversalRestorer, number: int, state: dict[str, Any] | None) -> Ema | None:
         """The averaged weights of a stage that has them; the same in every process."""
@@ -233,7 +248,13 @@ class Run:
         kept = ema.settled if ema else lambda: model
         before = sum(stage.steps for stage in stages[:number])
         saver = Saver(
-            folder=self.folder, stage=number, model=model, ema=ema, every=pace.save, done=lambda _: self._keep(kept())
+            folder=self.folder,
+            stage=number,
+            model=model,
+            ema=ema,
+            log=log,
+            every=pace.save,
+            done=lambda _: self._keep(kept()),
         )
         validation = Validation(
             lambda: self.validate(kept()),
@@ -242,7 +263,8 @@ class Run:
             every=pace.validate,
             last=stages[number].steps,
         )
-        return [log, lambda step: self.advance(before + step.number), saver, validation]
+        # Saving comes last: a run that is interrupted before it logs and validates again.
+        return [log, lambda step: self.advance(before + step.number), validation, saver]
 
     def _keep(self, model: UniversalRestorer) -> None:
         save_checkpoint(model, self.folder / CHECKPOINT, recipe=to_json(self.recipe))
@@ -253,7 +275,7 @@ class Run:
             self.say(f"{self.folder}: complete already; nothing was done")
             return
         self._keep(model)
-        stages = summary(self.folder)
+        stages = summary(self.folder, len(self.recipe.stages))
         for measured, stage in zip(stages, self.recipe.stages, strict=True):
             measured["samples"] = stage.steps * stage.batch
         sha256 = read_header(self.folder / CHECKPOINT)["sha256"]
@@ -263,7 +285,7 @@ class Run:
 def versions() -> dict[str, str]:
     """What the run was carried out with."""
     packages = ("undegrade", "torch", "numpy", "accelerate", "pyvips", "safetensors")
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or platform.machine()
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else _processor()
     return {
         **{name: metadata.version(name) for name in packages},
         "python": platform.python_version(),
@@ -272,12 +294,29 @@ def versions() -> dict[str, str]:
     }
 
 
+def _processor() -> str:
+    """The name of the processor; Linux has it in a file."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 def _fill(model: UniversalRestorer, weights: dict[str, Any], folder: Path) -> None:
     try:
         model.load_state_dict(weights)
     except RuntimeError:
         raise UndegradeError(
             f"{folder / STATE}: the weights are of another network than the recipe's; delete it to start the run anew"
+        ) from None
+
+
+def _fill_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], folder: Path) -> None:
+    try:
+        optimizer.load_state_dict(state)
+    except (ValueError, KeyError):
+        raise UndegradeError(
+            f"{folder / STATE}: the optimizer's state is of another network or version; delete it to start the run anew"
         ) from None
 
 
@@ -291,6 +330,14 @@ def _difference(before: Any, now: Any, path: str = "") -> str:
     else:
         return path or "everything"
     return next(_difference(a, b, f"{path}.{key}".lstrip(".")) for key, a, b in pairs if a != b)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = json.loads(path.read_text())
+    except ValueError:
+        raise UndegradeError(f"{path}: damaged; start the run anew with another --out") from None
+    return data
 
 
 def _write_json(path: Path, data: Any) -> None:
