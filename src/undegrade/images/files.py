@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,7 @@ SAVERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 DEPTHS = {"PNG": (8, 16), "JPEG": (8,), "TIFF": (8, 16, 32), "WebP": (8,), "AVIF": (8, 16)}
 SAMPLES: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
+FORMATS = {np.uint8: "uchar", np.uint16: "ushort", np.float32: "float"}  # libvips' names of the sample formats
 BITS = {"uchar": 8, "ushort": 16, "float": 32, "double": 32}  # by libvips' name of the sample format
 AVIF_STEP = 16  # AVIF's deepest samples have 12 bits; libvips carries them in the upper 12 of 16
 
@@ -69,10 +72,14 @@ def read_picture(path: str | Path) -> Picture:
         UndegradeError: the file is missing, empty, unreadable, cut short, no picture, or holds several.
     """
     path = Path(path)
-    data = _read_bytes(path)
+    data = read_bytes(path)
     image, samples, form, notes = _decode(path, data)
     metadata, metadata_notes = read_metadata(image, data, form)
-    values = _unit_values(path, samples, image, form)
+    return picture_of(unit_values(path, samples, image, form), image, metadata, notes + metadata_notes)
+
+
+def picture_of(values: NDArray[np.float32], image: Any, metadata: Metadata, notes: tuple[str, ...]) -> Picture:
+    """The picture with these values, (C, H, W) in [0, 1], that a pyvips image describes."""
     num_colours = 1 if image.bands < 3 else 3
     return Picture(
         pixels=np.repeat(values[:1], 3, axis=0) if num_colours == 1 else values[:3],
@@ -81,7 +88,7 @@ def read_picture(path: str | Path) -> Picture:
         gray=num_colours == 1,
         profile=bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None,
         metadata=metadata,
-        notes=notes + metadata_notes,
+        notes=notes,
     )
 
 
@@ -91,7 +98,7 @@ def read_8bit(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         UndegradeError: as `read_picture`.
     """
-    return decode_8bit(_read_bytes(Path(path)), path)
+    return decode_8bit(read_bytes(Path(path)), path)
 
 
 def decode_8bit(data: bytes, source: str | Path) -> NDArray[np.uint8]:
@@ -100,23 +107,45 @@ def decode_8bit(data: bytes, source: str | Path) -> NDArray[np.uint8]:
     if samples.dtype == np.uint8:
         planes = np.moveaxis(samples, 2, 0)
     else:
-        planes = (_unit_values(Path(source), samples, image, form) * 255).round().astype(np.uint8)
+        planes = (unit_values(Path(source), samples, image, form) * 255).round().astype(np.uint8)
     return planes[:1].repeat(3, axis=0) if image.bands < 3 else np.ascontiguousarray(planes[:3])
 
 
 def _decode(path: Path, data: bytes) -> tuple[Any, NDArray[Any], str, tuple[str, ...]]:
     """The upright image, its samples (H, W, C), the file's format, and notes."""
+    image, form, notes = open_image(path, data)
+    with damage_named(path, data, form):
+        return image, image.numpy().reshape(image.height, image.width, image.bands), form, notes
+
+
+def open_image(path: Path, data: bytes, access: str = "random") -> tuple[Any, str, tuple[str, ...]]:
+    """The upright pyvips image, not decoded yet, the file's format, and notes.
+
+    With `access` "sequential", rows may be asked for from top to bottom only, and are decoded then; a picture that has
+    to be turned is decoded as a whole all the same.
+    """
     form = _format_of(path, data)
-    try:
-        image = getattr(vips().Image, LOADERS[form])(data, fail_on="error")
+    with damage_named(path, data, form):
+        load = getattr(vips().Image, LOADERS[form])
+        image = load(data, fail_on="error", access=access)
+        if image.get_typeof("orientation") and image.get("orientation") > 1:
+            image = load(data, fail_on="error", access="random")
         _refuse_several(path, image, data, form)
         image, notes = _upright_rgb(path, image)
-        return image, image.numpy().reshape(image.height, image.width, image.bands), form, notes
+        return image, form, notes
+
+
+@contextmanager
+def damage_named(path: Path, data: bytes, form: str) -> Iterator[None]:
+    """Where libvips finds a file damaged, say so in one line."""
+    try:
+        yield
     except vips().Error as error:
         raise UndegradeError(f"{path}: {_reason(data, form, error)}") from None
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The file as it is; refuses what is missing, empty, a folder, or cannot be read."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -192,7 +221,7 @@ def _upright_rgb(path: Path, image: Any) -> tuple[Any, tuple[str, ...]]:
     return image.autorot(), notes
 
 
-def _unit_values(path: Path, samples: NDArray[Any], image: Any, form: str) -> NDArray[np.float32]:
+def unit_values(path: Path, samples: NDArray[Any], image: Any, form: str) -> NDArray[np.float32]:
     """(H, W, C) samples -> (C, H, W) in [0, 1]."""
     samples = np.moveaxis(samples, 2, 0)
     if form == "AVIF" and image.format == "ushort":
@@ -216,6 +245,15 @@ def write_picture(picture: Picture, path: str | Path) -> tuple[str, ...]:
         UndegradeError: unknown ending, no such folder, no permission, or a size the format cannot hold.
     """
     path = Path(path)
+    form = form_to_write(path)
+    samples, notes = samples_of(picture, form)
+    height, width, bands = samples.shape
+    data = vips().Image.new_from_memory(samples, width, height, bands, FORMATS[samples.dtype.type])
+    return notes + save(data, picture, path, form)
+
+
+def form_to_write(path: Path) -> str:
+    """The format that the file's name asks for; refuses what cannot be written there."""
     form = SUFFIXES.get(path.suffix.lower())
     if form is None:
         raise UndegradeError(f"{path}: unknown ending {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
@@ -223,11 +261,25 @@ def write_picture(picture: Picture, path: str | Path) -> tuple[str, ...]:
         raise UndegradeError(f"{path}: the folder {path.parent} does not exist; create it first")
     if path.is_dir():
         raise UndegradeError(f"{path}: a folder of this name stands in the way; choose another name")
-    height, width = picture.pixels.shape[1:]
-    metadata = _sized(picture.metadata, width, height)
-    picture = replace(picture, metadata=metadata)
+    return form
+
+
+def save(samples: Any, about: Picture, path: Path, form: str) -> tuple[str, ...]:
+    """Write a pyvips image of the samples that `samples_of` gives; returns what the metadata lost.
+
+    Args:
+        samples: the whole picture.
+        about: its depth, profile and metadata; its pixels are not looked at.
+        path: of the file.
+        form: its format.
+    """
+    width, height = samples.width, samples.height
+    metadata = _sized(about.metadata, width, height)
+    about = replace(about, metadata=metadata)
     try:
-        image, notes = _to_vips(picture, form)
+        names = {(8, True): "b-w", (8, False): "srgb", (16, True): "grey16", (16, False): "rgb16", (32, True): "b-w"}
+        image = samples.copy(interpretation=names.get((BITS[samples.format], samples.bands < 3), "scrgb"))
+        image = attach(image, about, form)
         saver, options = SAVERS[form]
         if form == "AVIF":
             options = options | {"bitdepth": 12 if image.format == "ushort" else 8}
@@ -235,7 +287,7 @@ def write_picture(picture: Picture, path: str | Path) -> tuple[str, ...]:
             options = options | {"predictor": "float"}
         encoded = getattr(image, saver)(keep=kept_by_vips(metadata, form), **options)
         encoded = complete(encoded, metadata, form)
-        notes += lost(encoded, picture, form)
+        notes = lost(encoded, about, form)
     except vips().Error as error:
         detail = " ".join(error.detail.split())
         raise UndegradeError(f"{path}: {width} x {height} pixels cannot be written as {form} ({detail})") from None
@@ -249,8 +301,8 @@ def _sized(metadata: Metadata, width: int, height: int) -> Metadata:
     return replace(metadata, exif=exif.upright(metadata.exif, width, height) if metadata.exif else None)
 
 
-def _to_vips(picture: Picture, form: str) -> tuple[Any, list[str]]:
-    """The picture as a pyvips image with the depth and channels that the format holds, and notes on what it lost."""
+def samples_of(picture: Picture, form: str) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The (H, W, C) samples, of the depth and channels that the format holds, and notes on what they lost."""
     notes = []
     bits = max((depth for depth in DEPTHS[form] if depth <= picture.bits), default=8)
     if bits < picture.bits or (form == "AVIF" and bits == 16):
@@ -270,11 +322,7 @@ def _to_vips(picture: Picture, form: str) -> tuple[Any, list[str]]:
         samples = np.rint(from_unit(values, np.float32) * 4095).astype(np.uint16) * AVIF_STEP
     else:
         samples = from_unit(values, SAMPLES[bits])
-    samples = np.ascontiguousarray(np.moveaxis(samples, 0, 2))
-    image = vips().Image.new_from_array(samples)
-    names = {(8, True): "b-w", (8, False): "srgb", (16, True): "grey16", (16, False): "rgb16", (32, True): "b-w"}
-    image = image.copy(interpretation=names.get((bits, gray), "scrgb"))
-    return attach(image, picture, form), notes
+    return np.ascontiguousarray(np.moveaxis(samples, 0, 2)), tuple(notes)
 
 
 def find_pictures(folder: str | Path) -> list[Path]:

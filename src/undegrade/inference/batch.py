@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,9 +15,12 @@ from undegrade.atomic import written_whole
 from undegrade.errors import UndegradeError
 from undegrade.images import SUFFIXES, find_pictures, read_picture, write_picture
 from undegrade.images.picture import Picture
+from undegrade.images.stream import PictureRows, Pixels, size_of, write_rows
 from undegrade.inference.extras import MissingExtra
 from undegrade.inference.restorer import F, Restored, Restorer
 
+LARGE = 8_000_000  # pixels; what is larger is restored in bands
+COPIED = 512  # rows at a time
 TAG = "restored"  # photo.png becomes photo.restored.png
 
 T = TypeVar("T")
@@ -164,11 +168,46 @@ def restore_file(
     Raises:
         UndegradeError: the file cannot be read, restored or written; nothing is then left at the target.
     """
+    if size_of(job.source) > LARGE:
+        return _restore_large(restorer, job, on_tile)
     picture = read_picture(job.source)
     restored = restorer.restore(picture, on_tile)
-    form, form_before = (SUFFIXES.get(path.suffix.lower()) for path in (job.target, job.source))
-    if not restored.changed and form == form_before:
-        with written_whole(job.target) as partial:
-            shutil.copyfile(job.source, partial)
+    if not restored.changed and _copied(job):
         return picture, restored, ()
     return picture, restored, picture.notes + write_picture(restored.picture, job.target)
+
+
+def _restore_large(
+    restorer: Restorer[F], job: Job, on_tile: Callable[[int, int], None]
+) -> tuple[Picture, Restored[F], tuple[str, ...]]:
+    """`restore_file` in bands, in memory that does not grow with the picture's height; the pictures have no pixels."""
+    began = time.perf_counter()
+    rows = PictureRows(job.source)
+    diagnosis, bands = restorer.restore_rows(rows, on_tile)
+    notes: tuple[str, ...] = ()
+    if bands is not None or not _copied(job):
+        notes = rows.about.notes + write_rows(_with_alpha(bands, job.source), rows.about, rows.height, job.target)
+    seconds = time.perf_counter() - began
+    restored = Restored(picture=rows.about, diagnosis=diagnosis, changed=bands is not None, seconds=seconds)
+    return rows.about, restored, notes
+
+
+def _with_alpha(bands: Iterable[Pixels] | None, source: Path) -> Iterator[Picture]:
+    """The bands as pictures with the source's depth and alpha; the source's own rows where there are no bands."""
+    rows, top = PictureRows(source), 0
+    own = (rows.pixels(top, min(COPIED, rows.height - top)) for top in range(0, rows.height, COPIED))
+    for band in own if bands is None else bands:
+        height = band.shape[1]
+        alpha = rows.read(top, height).alpha if rows.about.alpha is not None else None
+        yield replace(rows.about, pixels=band, alpha=alpha)
+        top += height
+
+
+def _copied(job: Job) -> bool:
+    """Copy the file itself if the format stays; whether it does."""
+    form, form_before = (SUFFIXES.get(path.suffix.lower()) for path in (job.target, job.source))
+    if form != form_before:
+        return False
+    with written_whole(job.target) as partial:
+        shutil.copyfile(job.source, partial)
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -18,6 +18,26 @@ from undegrade.inference.backends import Backend
 from undegrade.inference.tiling import TILE, bands, cut, samples
 
 Pixels = NDArray[np.float32]
+
+
+Read = Callable[[int, int], Pixels]  # top and height of some rows -> (3, height, W)
+
+
+class Rows(Protocol):
+    """A picture that is read in bands, from top to bottom."""
+
+    height: int  # pixels
+    width: int  # pixels
+
+    @property
+    def gray(self) -> bool:
+        """Whether it has one channel of colour."""
+
+    def pixels(self, top: int, height: int) -> Pixels:
+        """These rows, (3, height, W) in [0, 1]."""
+
+    def rewind(self) -> None:
+        """Begin at the top again."""
 
 
 class Finding(Protocol):
@@ -78,7 +98,7 @@ class Restorer(Generic[F]):
                 f"{self.backend.name}: the model has no classifier and cannot say what is wrong, only repair; choose "
                 "another model"
             )
-        return self._judge(self._look(picture)[0])
+        return self._judge(self._look(partial(rows_of, picture), *picture.pixels.shape[1:])[0])
 
     def restore(self, picture: Picture, on_tile: Callable[[int, int], None] = lambda done, total: None) -> Restored[F]:
         """The picture repaired, values clipped to [0, 1], or left alone where nothing is wrong with it.
@@ -91,37 +111,59 @@ class Restorer(Generic[F]):
             UndegradeError: the model's answer is no number.
         """
         began = time.perf_counter()
-        context, restored = self._look(picture)
+        read, (_, height, width) = partial(rows_of, picture), picture.pixels.shape
+        context, restored = self._look(read, height, width)
         diagnosis = self._judge(context) if self.backend.labels else None
         if diagnosis is not None and diagnosis.healthy:
             return Restored(picture=picture, diagnosis=diagnosis, changed=False, seconds=time.perf_counter() - began)
-        if restored is None:
-            restored = self._repair(picture, context, on_tile)
-        if picture.gray:
-            restored[:] = gray_of(restored)
-        np.clip(restored, 0, 1, out=restored)
+        repaired = self._repair(read, height, width, context, on_tile) if restored is None else [restored]
+        pixels = np.concatenate([finished(band, gray=picture.gray) for band in repaired], axis=1)
         return Restored(
-            picture=with_pixels(picture, restored),
+            picture=with_pixels(picture, pixels),
             diagnosis=diagnosis,
             changed=True,
             seconds=time.perf_counter() - began,
         )
 
-    def _look(self, picture: Picture) -> tuple[Pixels, Pixels | None]:
+    def restore_rows(
+        self, rows: Rows, on_tile: Callable[[int, int], None] = lambda done, total: None
+    ) -> tuple[F | None, Iterator[Pixels] | None]:
+        """`restore` for a picture that is too large to be held: it is read and given back in bands.
+
+        Args:
+            rows: the picture; gone through twice.
+            on_tile: as for `restore`.
+
+        Returns:
+            What is wrong, and the repaired rows from top to bottom, (3, h, W) in [0, 1]; None where nothing is wrong.
+
+        Raises:
+            UndegradeError: the model's answer is no number, or the rows cannot be read.
+        """
+        context, _ = self._look(rows.pixels, rows.height, rows.width)
+        diagnosis = self._judge(context) if self.backend.labels else None
+        if diagnosis is not None and diagnosis.healthy:
+            return diagnosis, None
+        rows.rewind()
+        bands = self._repair(rows.pixels, rows.height, rows.width, context, on_tile)
+        return diagnosis, (finished(band, gray=rows.gray) for band in bands)
+
+    def _look(self, read: Read, height: int, width: int) -> tuple[Pixels, Pixels | None]:
         """What the picture's parts must know of it, the mean over its samples; and the restored one if it is small."""
         contexts, restored = [], None
-        grid = samples(*picture.pixels.shape[1:], multiple=self.backend.size_multiple)
-        for row in grid:
-            given = rows_of(picture, row[0].top, row[0].height)
+        for row in samples(height, width, multiple=self.backend.size_multiple):
+            given = read(row[0].top, row[0].height)
             for box in row:
                 restored, context = self._run(given[:, :, box.left : box.left + box.width])
                 contexts.append(context)
         mean: Pixels = np.mean(contexts, axis=0, dtype=np.float32)
         return mean, restored if len(contexts) == 1 else None
 
-    def _repair(self, picture: Picture, context: Pixels, on_tile: Callable[[int, int], None]) -> Pixels:
-        """The picture restored tile by tile, (3, H, W)."""
-        grid = cut(*picture.pixels.shape[1:], tile=self.tile, multiple=self.backend.size_multiple)
+    def _repair(
+        self, read: Read, height: int, width: int, context: Pixels, on_tile: Callable[[int, int], None]
+    ) -> Iterator[Pixels]:
+        """The picture restored tile by tile, in bands (3, h, W)."""
+        grid = cut(height, width, tile=self.tile, multiple=self.backend.size_multiple)
         total, done = sum(map(len, grid)), count(1)
 
         def work(tile: Pixels) -> Pixels:
@@ -129,7 +171,7 @@ class Restorer(Generic[F]):
             on_tile(next(done), total)
             return pixels
 
-        return np.concatenate(list(bands(grid, partial(rows_of, picture), work)), axis=1)
+        return bands(grid, read, work)
 
     def _run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
         """The restored image and its own context."""
@@ -145,6 +187,13 @@ class Restorer(Generic[F]):
             return self._name(np.exp(-np.logaddexp(np.float32(0), -logits)), self.backend.labels)
         odds = np.exp(logits - logits.max())
         return self._name(odds / odds.sum(), self.backend.labels)
+
+
+def finished(band: Pixels, *, gray: bool) -> Pixels:
+    """What the network drew, (3, h, W), clipped to [0, 1], in place; of a gray picture its luma thrice."""
+    if gray:
+        band[:] = gray_of(band)
+    return np.clip(band, 0, 1, out=band)
 
 
 def rows_of(picture: Picture, top: int, height: int) -> Pixels:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-TILE = 768  # largest side of a tile in pixels; what fits into one tile runs whole
+TILE = 512  # largest side of a tile in pixels: larger ones take more memory and no less time; what fits runs whole
 OVERLAP = 64  # pixels that neighbours share at least
 MARGIN = 16  # pixels along a tile's inner borders that do not count: there a network sees the border
 SAMPLE = 256  # side in pixels of the samples that a picture is judged by, of the order of what networks are trained on
@@ -45,8 +45,8 @@ def cut(
     """Rows of overlapping tiles whose weights sum to 1 at each pixel.
 
     The tiles are as few as `tile` permits and then as small as `overlap` permits, so that little is computed twice: a
-    side of 1000 pixels takes two tiles of 544, not two of 768. They begin at multiples of `multiple`, where a network
-    that halves the picture divides the whole, too; the last ones end with the picture.
+    side of 1000 pixels takes three tiles of 400, not three of 512. They begin at multiples of `multiple`, where a
+    network that halves the picture divides the whole, too; the last ones end with the picture.
 
     Args:
         height: of the picture, pixels.
