@@ -100,10 +100,14 @@ def test_an_unreadable_file_is_one_line(model: Path, photo_file: Path, capsys: C
 def test_a_file_that_may_not_be_read_is_one_line(
     model: Path, photo_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def refuse(*_: object) -> bytes:
-        raise PermissionError(13, "Permission denied")
+    opened = os.open
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    def refuse(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if Path(path) == photo_file:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
     assert main(["restore", str(photo_file), "--model", str(model)]) == 1
     assert f"error: {photo_file}: no permission to read it" in capsys.readouterr().err
 

@@ -256,7 +256,9 @@ def test_a_truncated_file_is_refused(tmp_path: Path, photo: NDArray[np.uint8], s
         (b"%PDF-1.7", "a PDF document"),
         (b"8BPS\0\1", "a Photoshop document"),
         (b"\xff\x0a..", "a JPEG XL file"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "an HEIC file"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a video, or a picture in a codec that is not read"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "the HEIC file is cut short or damaged"),
+        (b"FUJIFILMCCD-RAW 0201FF", "the RAW file is damaged"),
     ],
 )
 def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes, message: str) -> None:
@@ -271,21 +273,30 @@ def test_missing_files_and_folders_are_named(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(UndegradeError, match="a folder; expected a picture file"):
         read_picture(tmp_path)
 
-    def deny(path: Path) -> bytes:
+    def deny(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", deny)
+    monkeypatch.setattr(os, "open", deny)
     with pytest.raises(UndegradeError, match=r"in\.png: no permission to read it"):
         read_picture(tmp_path / "in.png")
 
 
-@pytest.mark.parametrize(("suffix", "form"), [(".tif", "TIFF"), (".gif", "GIF"), (".webp", "WEBP"), (".png", "PNG")])
+@pytest.mark.parametrize(
+    ("suffix", "message"),
+    [
+        (".tif", "holds 2 pages; expected one"),
+        (".gif", "holds 2 frames or pictures"),
+        (".webp", "holds 2 frames or pictures"),
+        (".png", "an animation, which is not restored"),
+        (".avif", "an animation, which is not restored"),
+    ],
+)
 def test_several_pictures_in_one_file_are_refused(
-    tmp_path: Path, photo: NDArray[np.uint8], suffix: str, form: str
+    tmp_path: Path, photo: NDArray[np.uint8], suffix: str, message: str
 ) -> None:
     pages = [Image.fromarray(photo), Image.fromarray(255 - photo)]
-    pages[0].save(tmp_path / f"in{suffix}", form, save_all=True, append_images=pages[1:])
-    with pytest.raises(UndegradeError, match=r"holds (2 pages or frames|an animation); .* not supported yet"):
+    pages[0].save(tmp_path / f"in{suffix}", save_all=True, append_images=pages[1:])
+    with pytest.raises(UndegradeError, match=rf"in{suffix}: {message}.*save the .* alone"):
         read_picture(tmp_path / f"in{suffix}")
 
 

@@ -10,21 +10,27 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from undegrade.images.content import Content
+
 EXIF_MARK = b"Exif\0\0"
 XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
 PHOTOSHOP_MARK = b"Photoshop 3.0\0"
 LARGEST_SEGMENT = 65533  # bytes of one JPEG segment, beside its own length
 LARGEST_TEXT = 1 << 20  # bytes of one PNG comment; the rest is cut off
+LARGEST_CHUNK = 64 << 20  # bytes of one PNG chunk that are looked at; no limit on metadata lets more pass
 IPTC_RESOURCE = 0x0404
 
 APP0, APP1, APP2, APP13, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def jpeg_segments(data: Content) -> Iterator[tuple[int, bytes]]:
     """(marker, content) of each JPEG segment before the pixels; stops quietly where the file is damaged."""
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
+    while at + 4 <= len(data):
+        mark, marker, *length = data[at : at + 4]
+        size = int.from_bytes(bytes(length))
+        if mark != 0xFF or marker == 0xDA:
+            return
         if marker == 0xFF:  # a fill byte
             at += 1
             continue
@@ -70,13 +76,31 @@ def photoshop_of(iptc: bytes) -> bytes:
     return PHOTOSHOP_MARK + resource + iptc + b"\0" * (len(iptc) % 2)
 
 
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(name, content) of each PNG chunk; stops quietly where the file is damaged."""
+def png_chunks(data: Content) -> Iterator[tuple[bytes, bytes]]:
+    """(name, content) of each PNG chunk, of pixels the name alone; stops quietly where the file is damaged."""
     at = 8
     while at + 12 <= len(data):
-        size = int.from_bytes(data[at : at + 4])
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        head = data[at : at + 8]
+        size, name = int.from_bytes(head[:4]), head[4:]
+        yield name, b"" if name in (b"IDAT", b"fdAT") else data[at + 8 : at + 8 + min(size, LARGEST_CHUNK)]
         at += 12 + size
+
+
+def is_animated_png(data: Content) -> bool:
+    """Whether an animation is announced before the pixels."""
+    for name, _ in png_chunks(data):
+        if name in (b"acTL", b"IDAT"):
+            return name == b"acTL"
+    return False
+
+
+def png_profile_size(content: bytes, most: int) -> int:
+    """Bytes of the profile packed in an iCCP chunk; counting stops above `most`, and a damaged one has 0."""
+    packed = content.partition(b"\0")[2][1:]
+    try:
+        return len(zlib.decompressobj().decompress(packed, most + 1))
+    except zlib.error:
+        return 0
 
 
 def insert_chunks(png: bytes, chunks: list[tuple[bytes, bytes]]) -> bytes:

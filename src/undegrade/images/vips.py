@@ -31,4 +31,6 @@ def _load() -> tuple[Any, int]:
 
     # The cache of results would keep big pictures alive. (A file that changes on disk is safe: only bytes are decoded.)
     pyvips.cache_set_max(0)
+    # Of the loaders in the library, those that were never tested against hostile files stay shut.
+    pyvips.block_untrusted_set(True)
     return pyvips, os.getpid()
