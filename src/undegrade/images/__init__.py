@@ -5,6 +5,7 @@ Pixels are (3, H, W) float32 RGB in [0, 1] here and beyond. libvips is imported 
 
 from undegrade.images.arrays import from_object
 from undegrade.images.codecs import avif_roundtrip, encode_jpeg, jpeg_roundtrip, webp_roundtrip
+from undegrade.images.colour import without_metadata
 from undegrade.images.files import (
     Opened,
     decode,
@@ -20,7 +21,8 @@ from undegrade.images.limits import LIMITS, Limits
 from undegrade.images.padding import crop_to, pad_to_multiple
 from undegrade.images.picture import Metadata, Picture, with_pixels
 from undegrade.images.sheet import before_after_sheet
-from undegrade.images.writing import write_pages, write_picture
+from undegrade.images.writing import check_target, write_pages, write_picture
+from undegrade.images.xmp import with_restoration
 
 __all__ = [
     "LIMITS",
@@ -32,6 +34,7 @@ __all__ = [
     "Picture",
     "avif_roundtrip",
     "before_after_sheet",
+    "check_target",
     "crop_to",
     "decode",
     "decode_8bit",
@@ -46,6 +49,8 @@ __all__ = [
     "refuse_unlike_pages",
     "webp_roundtrip",
     "with_pixels",
+    "with_restoration",
+    "without_metadata",
     "write_pages",
     "write_picture",
 ]

@@ -54,15 +54,19 @@ def write_pages(pages: Iterable[Picture], path: str | Path, *, quality: int | No
     no deeper than the file's samples.
     """
     path = Path(path)
-    form = _writable(path, quality)
+    form = check_target(path, quality)
     encoded, notes = _encode(path, pages, form, quality)
     with written_whole(path) as partial:
         partial.write_bytes(encoded)
     return notes
 
 
-def _writable(path: Path, quality: int | None) -> str:
-    """The format that `path` names, if it can be written there."""
+def check_target(path: Path, quality: int | None = None) -> str:
+    """The format that `path` names.
+
+    Raises:
+        UndegradeError: no picture can be written there; as `write_picture`.
+    """
     form = SUFFIXES.get(path.suffix.lower())
     if form is None:
         raise UndegradeError(f"{path}: unknown ending {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")

@@ -22,6 +22,14 @@ class Finding(Protocol):
     """What has to be known of a diagnosis here."""
 
     @property
+    def label(self) -> str:
+        """What is wrong."""
+
+    @property
+    def probability(self) -> float:
+        """Of the label."""
+
+    @property
     def healthy(self) -> bool:
         """Nothing is wrong, so the picture is left alone."""
 
