@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from undegrade.errors import UndegradeError
@@ -31,7 +34,7 @@ def load_raw(data: bytes, check: Callable[[int, int], None]) -> Any:
             "a camera's RAW file, which needs the extra raw: pip install 'undegrade[raw]'; or develop it to .tif"
         ) from None
     try:
-        with rawpy.RawPy() as sensor:
+        with _quiet(), rawpy.RawPy() as sensor:
             sensor.open_buffer(io.BytesIO(data))
             sizes = sensor.sizes
             check(max(sizes.raw_width, sizes.width), max(sizes.raw_height, sizes.height))
@@ -50,3 +53,16 @@ def load_raw(data: bytes, check: Callable[[int, int], None]) -> Any:
     samples = samples.reshape(*samples.shape[:2], -1)
     interpretation = "grey16" if samples.shape[2] == 1 else "rgb16"
     return vips().Image.new_from_array(samples).copy(interpretation=interpretation)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps LibRaw from printing of damaged files past Python; what it prints is in its errors too."""
+    with Path(os.devnull).open("wb") as nowhere:
+        stderr = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
