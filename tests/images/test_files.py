@@ -308,6 +308,12 @@ def test_unknown_kinds_of_samples_are_refused(tmp_path: Path) -> None:
     pyvips.Image.new_from_array(np.full((4, 4), 7.5, np.float32)).tiffsave(str(tmp_path / "float.tif"))
     with pytest.raises(UndegradeError, match=r"float\.tif: floats from 7\.5 to 7\.5; expected values in \[0, 1\]"):
         read_picture(tmp_path / "float.tif")
+    pyvips.Image.new_from_array(np.zeros((4, 4))).tiffsave(str(tmp_path / "double.tif"))
+    with pytest.raises(UndegradeError, match=r"double\.tif: samples of 64 bits"):
+        read_picture(tmp_path / "double.tif")
+    Image.new("LAB", (4, 4)).save(tmp_path / "lab.tif")
+    with pytest.raises(UndegradeError, match=r"lab\.tif: colours are 8-bit Lab; convert the file to RGB first"):
+        read_picture(tmp_path / "lab.tif")
     many = pyvips.Image.new_from_array(np.zeros((4, 4, 6), np.uint8)).copy(interpretation="srgb")
     many.tiffsave(str(tmp_path / "many.tif"))
     with pytest.raises(UndegradeError, match=r"many\.tif: 6 channels; expected gray or RGB"):

@@ -32,7 +32,7 @@ LOADERS = {
 }
 EXTRA_LOADERS = {"HEIC": load_heic, "RAW": load_raw}
 LARGEST_EXTRA = 2 << 30  # bytes of a file that these are given
-BITS = {"uchar": 8, "ushort": 16, "float": 32, "double": 32}  # by libvips' name of the sample format
+BITS = {"uchar": 8, "ushort": 16, "float": 32}  # by libvips' name of the sample format
 SRGB_OF = {"lab": "rgb16", "labs": "rgb16"}  # what other colour spaces become
 
 
@@ -232,6 +232,8 @@ def _reason(form: str, error: Exception) -> str:
     detail = " ".join(getattr(error, "detail", str(error)).split("\n")[0].split())
     if "labq" in detail:
         return "colours are 8-bit Lab; convert the file to RGB first"
+    if "samples out of range" in detail:
+        return "samples of 64 bits, or far too many channels; expected 8, 16 or 32 bits and up to 4 channels"
     return f"the {form} file is cut short or damaged; copy it again from its source ({detail or 'unreadable header'})"
 
 
@@ -243,8 +245,6 @@ def _rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
         notes = ("Lab was converted to sRGB at 16 bits; the file is written as RGB.",)
     if image.format not in BITS or image.coding != "none":
         raise UndegradeError(f"samples are {image.format}; expected 8 or 16 bits unsigned, or floats")
-    if image.format == "double":
-        notes = ("64-bit floats were rounded to 32 bits.",)
     if image.interpretation == "cmyk":
         depth = 16 if image.format == "ushort" else 8
         image = image.icc_transform(
