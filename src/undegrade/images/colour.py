@@ -16,23 +16,23 @@ def without_metadata(picture: Picture) -> Picture:
     notes = picture.notes
     pixels = picture.pixels
     if picture.profile is not None:
-        try:
-            pixels = _to_srgb(picture)
+        # libvips takes a damaged profile for sRGB without an error.
+        if picture.profile[36:40] != b"acsp" or int.from_bytes(picture.profile[:4]) > len(picture.profile):
+            notes += ("The ICC profile is damaged: the colours were taken as sRGB.",)
+        else:
+            pixels = _to_srgb(picture, picture.profile)
             if picture.bits == 32:
                 notes += ("Floats were rounded to 16 bits when their colours were converted to sRGB.",)
-        except vips().Error:
-            notes += ("The ICC profile cannot be applied: colours may look different without it.",)
     return replace(picture, pixels=pixels, profile=None, metadata=Metadata(), notes=notes)
 
 
-def _to_srgb(picture: Picture) -> NDArray[np.float32]:
+def _to_srgb(picture: Picture, profile: bytes) -> NDArray[np.float32]:
     """(3, H, W) in [0, 1], converted at 16 bits by relative colorimetry with black point compensation."""
-    assert picture.profile is not None
-    is_gray = picture.profile[16:20] == b"GRAY"
+    is_gray = profile[16:20] == b"GRAY"
     planes = gray_of(picture.pixels) if is_gray else picture.pixels
     samples = np.ascontiguousarray(np.moveaxis(from_unit(planes, np.uint16), 0, 2))
     image = vips().Image.new_from_array(samples).copy(interpretation="grey16" if is_gray else "rgb16")
-    image.set_type(vips().GValue.blob_type, "icc-profile-data", picture.profile)
+    image.set_type(vips().GValue.blob_type, "icc-profile-data", profile)
     image = image.icc_transform("srgb", embedded=True, intent="relative", black_point_compensation=True, depth=16)
     converted = np.moveaxis(image.numpy().reshape(image.height, image.width, image.bands)[:, :, :3], 2, 0)
     pixels = to_unit(np.ascontiguousarray(converted))

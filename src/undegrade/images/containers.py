@@ -113,6 +113,17 @@ def insert_chunks(png: bytes, chunks: list[tuple[bytes, bytes]]) -> bytes:
     return png[:at] + added + png[at:]
 
 
+def without_chunk(png: bytes, name: bytes) -> bytes:
+    """The PNG file without its first chunk of this name, if it has one before the pixels."""
+    at = 8
+    while at + 12 <= len(png) and png[at + 4 : at + 8] != b"IDAT":
+        end = at + 12 + int.from_bytes(png[at : at + 4])
+        if png[at + 4 : at + 8] == name:
+            return png[:at] + png[end:]
+        at = end
+    return png
+
+
 def png_text(name: bytes, content: bytes) -> tuple[str, str] | None:
     """(keyword, text) of a tEXt, zTXt or iTXt chunk; None for another chunk, or a damaged one."""
     keyword, _, rest = content.partition(b"\0")

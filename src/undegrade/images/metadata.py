@@ -13,7 +13,8 @@ from undegrade.images.vips import vips
 
 XMP_KEYWORD = "XML:com.adobe.xmp"  # the PNG text chunk that is no comment but the XMP packet
 MILLIMETRES_PER_INCH = 25.4
-# What a file gets that named no resolution: the usual 72 dots per inch. libvips would write its own unit, 1 per mm.
+# What libvips is given for a picture that names no resolution, the usual 72 dots per inch; `complete` takes it out again,
+# or in TIFF, which requires a number, takes away its unit.
 UNKNOWN_RESOLUTION = 72 / MILLIMETRES_PER_INCH
 
 
@@ -84,7 +85,9 @@ def _names_resolution(image: Any, data: Content, form: str) -> bool:
     """Whether the file says how large a pixel is; libvips answers 1 per mm or 72 per inch where it does not."""
     if form == "PNG":
         return any(name == b"pHYs" and content[8:9] == b"\1" for name, content in containers.png_chunks(data))
-    return form in ("JPEG", "TIFF") and bool(image.get_typeof("resolution-unit"))
+    if form == "TIFF" and image.get_typeof("resolution-unit"):
+        return image.get("resolution-unit") != "none"
+    return form == "JPEG" and bool(image.get_typeof("resolution-unit"))
 
 
 def _read_tiff(data: Content, notes: list[str]) -> tuple[bytes | None, bytes | None]:
@@ -155,11 +158,13 @@ def kept_by_vips(metadata: Metadata, form: str) -> str:
 def complete(encoded: bytes, metadata: Metadata, form: str) -> bytes:
     """The encoded file with what libvips did not write: EXIF byte for byte, XMP, IPTC, comments."""
     if form == "PNG":
+        if metadata.resolution is None:
+            encoded = containers.without_chunk(encoded, b"pHYs")
         return containers.insert_chunks(encoded, _png_chunks(metadata))
     if form == "JPEG":
         return containers.insert_segments(encoded, _jpeg_segments(metadata))
     if form == "TIFF":
-        return tiff.insert(encoded, metadata.exif, metadata.iptc) if metadata.exif or metadata.iptc else encoded
+        return tiff.insert(encoded, metadata.exif, metadata.iptc, has_resolution=metadata.resolution is not None)
     if metadata.exif:
         held = _field(vips().Image.new_from_buffer(encoded, ""), "exif-data") or b""
         held = held.removeprefix(containers.EXIF_MARK)

@@ -102,10 +102,11 @@ def describe(data: Content) -> tuple[bytes | None, Directory]:
     return header + exif.write_directory(described, 8, layout), directory
 
 
-def insert(encoded: bytes, block: bytes | None, iptc: bytes | None) -> bytes:
+def insert(encoded: bytes, block: bytes | None, iptc: bytes | None, *, has_resolution: bool = True) -> bytes:
     """The TIFF file with the descriptive tags of an EXIF block and IPTC records in its first directory.
 
-    The directory is written anew at the end of the file; pixels and further pages stay where they are.
+    The directory is written anew at the end of the file; pixels and further pages stay where they are. Without a
+    resolution, the numbers that the format requires are given no unit.
     """
     layout = exif.layout_of(encoded)
     first = exif.first_directory(encoded, layout)
@@ -118,6 +119,8 @@ def insert(encoded: bytes, block: bytes | None, iptc: bytes | None) -> bytes:
         directory |= {tag: entry for tag, entry in described.items() if tag in DESCRIPTIVE}
     if iptc:
         directory[IPTC] = Entry(kind=7, count=len(iptc), value=iptc)
+    if not has_resolution:
+        directory[exif.UNIT] = Entry(kind=3, count=1, value=struct.pack(layout.order + "H", 1))
     end = encoded + b"\0" * (len(encoded) % 2)
     head = end[: layout.inline] + layout.packed("P", len(end))
     return head + end[len(head) :] + exif.write_directory(directory, len(end), layout, following)
