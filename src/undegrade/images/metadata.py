@@ -13,8 +13,8 @@ from undegrade.images.vips import vips
 
 XMP_KEYWORD = "XML:com.adobe.xmp"  # the PNG text chunk that is no comment but the XMP packet
 MILLIMETRES_PER_INCH = 25.4
-# What libvips is given for a picture that names no resolution, the usual 72 dots per inch; `complete` takes it out again,
-# or in TIFF, which requires a number, takes away its unit.
+# What libvips is given for a picture that names no resolution, the usual 72 dots per inch; `complete` takes it out
+# again, or, in TIFF, which requires a number, takes away its unit.
 UNKNOWN_RESOLUTION = 72 / MILLIMETRES_PER_INCH
 
 

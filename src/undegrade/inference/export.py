@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
+from undegrade.inference.openvino import openvino
 
 if TYPE_CHECKING:
     from undegrade.networks import UniversalRestorer
@@ -56,7 +57,7 @@ def export(checkpoint: Path, out: Path, half: bool = True) -> None:
 
 def _convert(model: UniversalRestorer) -> Any:
     """The torch model as an `openvino.Model`, through the frontend itself: `convert_model` would report home."""
-    import openvino
+    ov = openvino()
     import torch
     from openvino._offline_transformations import apply_moc_transformations
     from openvino.frontend import FrontEndManager
@@ -78,7 +79,7 @@ def _convert(model: UniversalRestorer) -> Any:
         decoder = TorchScriptPythonDecoder(Unpadded().eval(), example_input=torch.zeros(1, 3, side, side))
         frontend = FrontEndManager().load_by_framework("pytorch")
         converted = frontend.convert(frontend.load(decoder))
-    converted.reshape(openvino.PartialShape([1, 3, -1, -1]))
+    converted.reshape(ov.PartialShape([1, 3, -1, -1]))
     # Folds constants and scales into the convolutions: a third of the nodes, and compiled in half the time.
     apply_moc_transformations(converted, cf=True)
     converted.inputs[0].set_names({"image"})
@@ -88,17 +89,16 @@ def _convert(model: UniversalRestorer) -> Any:
 
 
 def _save(model: Any, out: Path, about: dict[str, Any], *, half: bool) -> None:
-    import openvino
-
+    ov = openvino()
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
             partial = Path(folder) / "model.xml"
             weights = partial.with_suffix(".bin")
-            openvino.save_model(model, partial, compress_to_fp16=half)
+            ov.save_model(model, partial, compress_to_fp16=half)
             # OpenVINO itself does not notice a damaged .bin file, so the header, saved second, carries its hash.
             about = {**about, "weights_sha256": file_sha256(weights)}
             model.set_rt_info(json.dumps(about), [HEADER])
-            openvino.save_model(model, partial, compress_to_fp16=half)
+            ov.save_model(model, partial, compress_to_fp16=half)
             weights.replace(out.with_suffix(".bin"))
             partial.replace(out)
     except (OSError, RuntimeError) as error:
