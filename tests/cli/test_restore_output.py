@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin
 
@@ -163,6 +165,36 @@ def test_all_pages_are_restored(
     assert (tmp_path / "same.tif").read_bytes() == path.read_bytes()
     assert main(["restore", str(path), "-o", str(tmp_path / "x.png"), "--model", str(model)]) == 1
     assert "PNG holds one picture, not several pages" in capsys.readouterr().err
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sides=st.one_of(
+        st.tuples(st.integers(1, 20), st.integers(1, 20)),
+        st.sampled_from([(1, 1), (2000, 3), (3, 2000), (1, 2000), (2000, 1), (769, 2)]),
+    ),
+    suffix=st.sampled_from([".png", ".jpg", ".tif", ".webp", ".avif"]),
+    gray=st.booleans(),
+    alpha=st.booleans(),
+    strip=st.booleans(),
+)
+def test_any_shape_is_restored_in_any_format(
+    sides: tuple[int, int], suffix: str, gray: bool, alpha: bool, strip: bool, model: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(sum(sides)).random((1 if gray else 3, *sides), np.float32)
+    picture = Picture(
+        pixels=pixels.repeat(3, axis=0) if gray else pixels, gray=gray, alpha=pixels[:1].copy() if alpha else None
+    )
+    write_picture(picture, tmp_path / "in.tif")
+    out = tmp_path / f"out{suffix}"
+    options = ["--strip"] if strip else []
+    assert main(["restore", str(tmp_path / "in.tif"), "-o", str(out), "--model", str(model), *options]) == 0
+    result = read_picture(out)
+    assert result.pixels.shape == (3, *sides)
+    assert (result.alpha is not None) == (alpha and suffix != ".jpg")
+    assert result.gray == (gray and suffix not in (".webp", ".avif"))
+    if alpha and suffix in (".png", ".tif"):
+        np.testing.assert_allclose(result.alpha, np.rint(pixels[:1] * 255) / 255, atol=1e-6)
 
 
 # Originals and finished results stay whatever happens.
