@@ -327,3 +327,24 @@ def test_a_quality_is_for_lossy_formats(photo: NDArray[np.uint8], tmp_path: Path
         check_target(tmp_path / "out.png", 90)
     with pytest.raises(UndegradeError, match="quality: 101; expected 1 to 100"):
         check_target(tmp_path / "out.jpg", 101)
+
+
+def test_a_large_tiff_is_written_as_bigtiff(
+    photo: NDArray[np.uint8], exif: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from undegrade.images import writing
+
+    monkeypatch.setattr(writing, "CLASSIC_TIFF", 0)
+    block = exif.removeprefix(b"Exif\0\0")
+    picture = replace(read_picture_of(photo), metadata=Metadata(exif=block, iptc=b"\x1c\x02\x78\x00\x07caption"))
+    assert write_picture(picture, tmp_path / "out.tif") == ()
+    assert (tmp_path / "out.tif").read_bytes()[2:4] in (b"+\0", b"\0+")
+    again = read_picture(tmp_path / "out.tif")
+    np.testing.assert_array_equal(again.pixels, picture.pixels)
+    assert again.metadata.iptc == picture.metadata.iptc
+    assert again.metadata.exif is not None
+    for word in (b"Cam", b"Lens 24-70"):
+        assert word in again.metadata.exif
+    with Image.open(tmp_path / "out.tif") as image:
+        np.testing.assert_array_equal(np.asarray(image), photo)
+        assert image.getexif()[0x010F] == "Cam"

@@ -40,6 +40,8 @@ SRGB_OF = {"lab": "rgb16", "labs": "rgb16"}  # what other colour spaces become
 class Opened:
     """A picture file whose header was read and found acceptable; the samples are computed when they are asked for.
 
+    They can be asked for once, from top to bottom, unless the picture was turned.
+
     Args:
         path: of the file.
         image: an upright pyvips image, gray or RGB, perhaps with alpha, in the colour space of `profile`.
@@ -196,7 +198,8 @@ def _open(
 
 
 def _refuse_animation(content: Content, form: str) -> None:
-    if (form == "PNG" and containers.is_animated_png(content)) or (form == "AVIF" and content[8:12] == b"avis"):
+    is_sequence = form in ("AVIF", "HEIC") and content[8:12] in (b"avis", b"hevc", b"hevx", b"msf1")
+    if is_sequence or (form == "PNG" and containers.is_animated_png(content)):
         raise UndegradeError("an animation, which is not restored; save the frame you want alone")
 
 
@@ -206,14 +209,22 @@ def _load(path: Path, content: Content, form: str, page: int, limits: Limits) ->
         if len(content) > LARGEST_EXTRA:
             raise UndegradeError(f"{len(content)} bytes; {form} files of at most {LARGEST_EXTRA} are read")
         return EXTRA_LOADERS[form](content[:], lambda width, height: _check_size(width, height, 1, limits))
+    options: dict[str, Any] = {"fail_on": "error", "access": "sequential"} | ({"page": page} if form == "TIFF" else {})
+    image = _call_loader(path, content, form, options)
+    if image.get_typeof("orientation") and image.get("orientation") > 1:
+        # What is turned is not taken from top to bottom, so libvips has to keep all of it.
+        image = _call_loader(path, content, form, options | {"access": "random"})
+    return image
+
+
+def _call_loader(path: Path, content: Content, form: str, options: dict[str, Any]) -> Any:
     pyvips = vips()
-    options: dict[str, Any] = {"page": page} if form == "TIFF" else {}
     if isinstance(content, bytes):
-        return getattr(pyvips.Image, f"{LOADERS[form]}_buffer")(content, fail_on="error", **options)
+        return getattr(pyvips.Image, f"{LOADERS[form]}_buffer")(content, **options)
     # A second file handle: libvips moves its position when it decodes, long after this.
     with path.open("rb") as file:
         source = pyvips.Source.new_from_descriptor(file.fileno())
-    return getattr(pyvips.Image, f"{LOADERS[form]}_source")(source, fail_on="error", **options)
+    return getattr(pyvips.Image, f"{LOADERS[form]}_source")(source, **options)
 
 
 def _check_size(width: int, height: int, num_pages: int, limits: Limits) -> None:

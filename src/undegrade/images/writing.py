@@ -26,6 +26,8 @@ SAVERS: dict[str, tuple[str, dict[str, Any]]] = {
     "AVIF": ("heifsave_buffer", {"compression": "av1", "Q": 95, "subsample_mode": "off", "effort": 3}),
 }
 DEPTHS = {"PNG": (8, 16), "JPEG": (8,), "TIFF": (8, 16, 32), "WebP": (8,), "AVIF": (8, 16)}
+SAMPLE_BYTES = {"uchar": 1, "ushort": 2, "float": 4}
+CLASSIC_TIFF = 3 << 30  # bytes of samples; a classic TIFF file ends at 4 GiB, and noise does not compress
 AVIF_STEP = 16  # AVIF's deepest samples have 12 bits; libvips carries them in the upper 12 of 16
 
 
@@ -119,6 +121,8 @@ def _compressed(image: Any, form: str, picture: Picture, quality: int | None) ->
         options = options | {"bitdepth": 12 if image.format == "ushort" else 8}
     if form == "TIFF" and image.format == "float":
         options = options | {"predictor": "float"}
+    if form == "TIFF" and image.height * image.width * image.bands * SAMPLE_BYTES[image.format] > CLASSIC_TIFF:
+        options = options | {"bigtiff": True}
     if quality is not None:
         options = options | {"Q": quality}
     encoded = getattr(image, saver)(keep=kept_by_vips(picture.metadata, form), **options)
