@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from undegrade.errors import UndegradeError
@@ -13,19 +15,36 @@ from undegrade.errors import UndegradeError
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`: what is written there becomes `path` when the block ends, or is deleted.
+    """A temporary file beside `path`, still empty: it becomes `path` when the block ends, or is deleted.
+
+    Until then nobody but its owner may read it. A link at `path` is replaced, never followed.
 
     Raises:
         UndegradeError: the file cannot be written.
     """
-    partial = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        yield partial
-        partial.replace(path)
+        with replaced(path) as partial:
+            yield partial
     except OSError as error:
         raise UndegradeError(f"{path}: cannot be written ({error.strerror}); check the folder and the disk") from None
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """`written_whole` whose errors are the system's own."""
+    partial = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        # O_EXCL: neither another's file nor a link of this name is ever written to.
+        made = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        usual_mode = stat.S_IMODE(os.fstat(made).st_mode)
+        os.close(made)
+        partial.chmod(0o600)
+        yield partial
+        partial.chmod(usual_mode)
+        partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder may be gone, or closed to us by now
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

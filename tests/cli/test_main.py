@@ -47,7 +47,7 @@ def test_a_fault_of_undegrade_is_one_line_unless_debugging(
     def stumble(*_: object) -> None:
         raise KeyError("gone")
 
-    monkeypatch.setattr(Restorer, "restore", stumble)
+    monkeypatch.setattr(Restorer, "restore_rows", stumble)
     assert main([*flags, "restore", str(photo_file), "--model", str(model)]) == 1
     captured = capsys.readouterr()
     assert f"error: {photo_file}: internal error (KeyError: 'gone'); please report it\n" in captured.err

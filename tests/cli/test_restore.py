@@ -100,10 +100,14 @@ def test_an_unreadable_file_is_one_line(model: Path, photo_file: Path, capsys: C
 def test_a_file_that_may_not_be_read_is_one_line(
     model: Path, photo_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def refuse(*_: object) -> bytes:
-        raise PermissionError(13, "Permission denied")
+    opened = os.open
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    def refuse(path: str | Path, flags: int, mode: int = 0o777) -> int:
+        if Path(path) == photo_file:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
     assert main(["restore", str(photo_file), "--model", str(model)]) == 1
     assert f"error: {photo_file}: no permission to read it" in capsys.readouterr().err
 
@@ -161,13 +165,3 @@ def test_a_second_run_does_not_restore_its_own_results(model: Path, photo_file: 
     for _ in range(2):
         assert main(["restore", str(photo_file.parent), "--model", str(model)]) == 0
     assert sorted(path.name for path in photo_file.parent.iterdir()) == ["photo.png", "photo.restored.png"]
-
-
-def test_large_pictures_are_reduced_before_they_wait_for_the_sheet() -> None:
-    from undegrade.cli.restore import _reduced
-
-    pixels = np.random.default_rng(0).random((3, 1700, 900), np.float32)
-    small = _reduced(pixels)
-    assert small.shape == (3, 850, 450)
-    np.testing.assert_allclose(small[:, 0, 0], pixels[:, :2, :2].mean((1, 2)), rtol=1e-5)
-    assert _reduced(pixels[:, :, :1]).shape == (3, 1700, 1)

@@ -24,6 +24,7 @@ from undegrade.images import (
     read_picture,
     with_pixels,
     write_picture,
+    writing,
 )
 
 INTERPRETATIONS = {1: "b-w", 2: "b-w", 3: "srgb", 4: "srgb"}
@@ -256,7 +257,9 @@ def test_a_truncated_file_is_refused(tmp_path: Path, photo: NDArray[np.uint8], s
         (b"%PDF-1.7", "a PDF document"),
         (b"8BPS\0\1", "a Photoshop document"),
         (b"\xff\x0a..", "a JPEG XL file"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "an HEIC file"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a video, or a picture in a codec that is not read"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "the HEIC file is cut short or damaged"),
+        (b"FUJIFILMCCD-RAW 0201FF", "the RAW file is damaged"),
     ],
 )
 def test_what_is_no_picture_is_named(tmp_path: Path, content: bytes, message: str) -> None:
@@ -271,21 +274,30 @@ def test_missing_files_and_folders_are_named(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(UndegradeError, match="a folder; expected a picture file"):
         read_picture(tmp_path)
 
-    def deny(path: Path) -> bytes:
+    def deny(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", deny)
+    monkeypatch.setattr(os, "open", deny)
     with pytest.raises(UndegradeError, match=r"in\.png: no permission to read it"):
         read_picture(tmp_path / "in.png")
 
 
-@pytest.mark.parametrize(("suffix", "form"), [(".tif", "TIFF"), (".gif", "GIF"), (".webp", "WEBP"), (".png", "PNG")])
+@pytest.mark.parametrize(
+    ("suffix", "message"),
+    [
+        (".tif", "holds 2 pages; expected one"),
+        (".gif", "holds 2 frames or pictures"),
+        (".webp", "holds 2 frames or pictures"),
+        (".png", "an animation, which is not restored"),
+        (".avif", "an animation, which is not restored"),
+    ],
+)
 def test_several_pictures_in_one_file_are_refused(
-    tmp_path: Path, photo: NDArray[np.uint8], suffix: str, form: str
+    tmp_path: Path, photo: NDArray[np.uint8], suffix: str, message: str
 ) -> None:
     pages = [Image.fromarray(photo), Image.fromarray(255 - photo)]
-    pages[0].save(tmp_path / f"in{suffix}", form, save_all=True, append_images=pages[1:])
-    with pytest.raises(UndegradeError, match=r"holds (2 pages or frames|an animation); .* not supported yet"):
+    pages[0].save(tmp_path / f"in{suffix}", save_all=True, append_images=pages[1:])
+    with pytest.raises(UndegradeError, match=rf"in{suffix}: {message}.*save the .* alone"):
         read_picture(tmp_path / f"in{suffix}")
 
 
@@ -297,6 +309,12 @@ def test_unknown_kinds_of_samples_are_refused(tmp_path: Path) -> None:
     pyvips.Image.new_from_array(np.full((4, 4), 7.5, np.float32)).tiffsave(str(tmp_path / "float.tif"))
     with pytest.raises(UndegradeError, match=r"float\.tif: floats from 7\.5 to 7\.5; expected values in \[0, 1\]"):
         read_picture(tmp_path / "float.tif")
+    pyvips.Image.new_from_array(np.zeros((4, 4))).tiffsave(str(tmp_path / "double.tif"))
+    with pytest.raises(UndegradeError, match=r"double\.tif: samples of 64 bits"):
+        read_picture(tmp_path / "double.tif")
+    Image.new("LAB", (4, 4)).save(tmp_path / "lab.tif")
+    with pytest.raises(UndegradeError, match=r"lab\.tif: colours are 8-bit Lab; convert the file to RGB first"):
+        read_picture(tmp_path / "lab.tif")
     many = pyvips.Image.new_from_array(np.zeros((4, 4, 6), np.uint8)).copy(interpretation="srgb")
     many.tiffsave(str(tmp_path / "many.tif"))
     with pytest.raises(UndegradeError, match=r"many\.tif: 6 channels; expected gray or RGB"):
@@ -326,12 +344,11 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     write_picture(Picture(pixels=np.zeros((3, 4, 4), np.float32)), path)
     before = path.read_bytes()
 
-    def write_half(file: Path, data: bytes) -> int:
-        with file.open("wb") as stream:
-            stream.write(data[: len(data) // 2])
+    def fill_disk(file: Path, edits: object) -> None:
+        assert file.stat().st_size > 0
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", write_half)
+    monkeypatch.setattr(writing, "edit", fill_disk)
     with pytest.raises(UndegradeError, match=r"out\.png: cannot be written \(No space left on device\)"):
         write_picture(Picture(pixels=np.ones((3, 4, 4), np.float32)), path)
     assert path.read_bytes() == before

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, IptcImagePlugin, PngImagePlugin
 
 from undegrade.images import SUFFIXES, Picture, read_picture, with_pixels, write_picture
-from undegrade.images.containers import insert_segments, iptc_of, jpeg_segments, photoshop_of
+from undegrade.images.containers import iptc_of, jpeg_segments, photoshop_of, segments_edit
+from undegrade.images.content import spliced
 from undegrade.images.picture import Metadata
 
 IPTC = b"\x1c\x02\x78\x00\x07caption\x1c\x02\x50\x00\x03Ann"
@@ -34,6 +35,10 @@ def with_orientation(exif: bytes, orientation: int) -> bytes:
     block.load(exif)
     block[ExifTags.Base.Orientation] = orientation
     return block.tobytes()
+
+
+def with_segments(jpeg: bytes, segments: list[tuple[int, bytes]]) -> bytes:
+    return b"".join(spliced(jpeg, [segments_edit(jpeg, segments)]))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -155,7 +160,7 @@ def test_no_exif_is_made_up(tmp_path: Path, photo: NDArray[np.uint8], suffix: st
 def test_iptc_survives(tmp_path: Path, photo: NDArray[np.uint8], suffix: str) -> None:
     save_jpeg(tmp_path / "plain.jpg", photo)
     plain = (tmp_path / "plain.jpg").read_bytes()
-    (tmp_path / "in.jpg").write_bytes(insert_segments(plain, [(0xED, photoshop_of(IPTC))]))
+    (tmp_path / "in.jpg").write_bytes(with_segments(plain, [(0xED, photoshop_of(IPTC))]))
     picture = read_picture(tmp_path / "in.jpg")
     assert picture.metadata.iptc == IPTC
     assert write_picture(picture, tmp_path / f"out{suffix}") == ()
@@ -250,7 +255,7 @@ def test_exif_follows_a_change_of_size(tmp_path: Path, photo: NDArray[np.uint8],
 
 
 def test_damaged_containers_end_quietly() -> None:
-    whole = insert_segments(b"\xff\xd8\xff\xd9", [(0xFE, b"one"), (0xFE, b"two")])
+    whole = with_segments(b"\xff\xd8\xff\xd9", [(0xFE, b"one"), (0xFE, b"two")])
     assert [content for _, content in jpeg_segments(whole)] == [b"one", b"two"]
     for size in range(len(whole)):
         assert all(marker == 0xFE for marker, _ in jpeg_segments(whole[:size]))

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from undegrade.errors import UndegradeError
-from undegrade.images import Picture, read_picture, write_picture
+from undegrade.images import Picture, PictureRows, read_picture, reduced, write_picture, write_rows
 from undegrade.images.picture import Metadata
-from undegrade.images.stream import PictureRows, reduced, size_of, write_rows
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.random((3, 300, 77), np.float32)
@@ -112,7 +111,6 @@ def test_a_file_that_is_cut_short_is_named_when_its_rows_are_missing(folder: Pat
         PictureRows(tmp_path / "cut.png").read(0, 300)
 
 
-def test_sizes_and_reduced_pictures(folder: Path) -> None:
-    assert size_of(folder / "8.png") == 300 * 77
+def test_reduced_pictures(folder: Path) -> None:
     assert reduced(folder / "8.png", 100).shape == (3, 100, 26)
     assert reduced(folder / "gray.tif", 1000).shape == (3, 300, 77)

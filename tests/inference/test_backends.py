@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from undegrade.errors import UndegradeError
 from undegrade.inference.backends import OpenVinoBackend, TorchBackend, open_backend
+from undegrade.inference.openvino import openvino
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
@@ -51,9 +52,7 @@ def test_bf16_stays_near_float32(model: Path, scene: Scene) -> None:
 
 
 def test_bf16_is_refused_where_the_cpu_has_none(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import openvino
-
-    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
+    monkeypatch.setattr(openvino().Core, "get_property", lambda *_: ["FP32"])
     assert OpenVinoBackend(model).name.endswith("f32")
     with pytest.raises(UndegradeError, match="precision: bf16"):
         OpenVinoBackend(model, precision="bf16")

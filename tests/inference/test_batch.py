@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_folders_give_their_pictures_once_without_earlier_results(folder: Path) -> None:
     sources, failures = find_inputs([folder / "b.jpg", folder, folder / "a.png"])
-    assert [path.name for path in sources] == ["b.jpg", "a.png"]
+    assert [path.name for path in sources] == ["b.jpg", "a.png", "c.gif"]
     assert not failures
 
 
@@ -53,7 +53,7 @@ def test_one_input_goes_to_a_file_or_into_a_folder(folder: Path) -> None:
 def test_several_inputs_go_into_a_folder_that_is_made(folder: Path) -> None:
     sources, _ = find_inputs([folder])
     jobs = plan_jobs([folder], sources, str(folder / "deep" / "out"))
-    assert [job.target for job in jobs] == [folder / "deep" / "out" / name for name in ("a.png", "b.jpg")]
+    assert [job.target for job in jobs] == [folder / "deep" / "out" / name for name in ("a.png", "b.jpg", "c.png")]
     assert (folder / "deep" / "out").is_dir()
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from undegrade.errors import UndegradeError
 from undegrade.inference.backends import OpenVinoBackend, TorchBackend, openvino_core
 from undegrade.inference.export import export, file_sha256
+from undegrade.inference.openvino import openvino
 from undegrade.networks import UniversalRestorer
 from undegrade.networks.checkpoint import load_checkpoint, read_header, save_checkpoint
 from undegrade.recipes import RECIPES
@@ -80,12 +81,10 @@ def test_what_cannot_be_written_is_said(checkpoint: Path, tmp_path: Path, out: s
 
 
 def test_a_crash_leaves_nothing(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import openvino
-
     def full_disk(*_: object, compress_to_fp16: bool) -> None:
         raise RuntimeError("no space\nsecond line")
 
-    monkeypatch.setattr(openvino, "save_model", full_disk)
+    monkeypatch.setattr(openvino(), "save_model", full_disk)
     with pytest.raises(UndegradeError, match=r"m.xml: cannot be written \(no space\)"):
         export(checkpoint, tmp_path / "m.xml")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Pictures that are restored in bands; the limit is lowered so that small ones are."""
+"""Files that are read, restored and written in bands."""
 
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from undegrade.cli import main
 from undegrade.diagnosis import name
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, read_picture, write_picture
-from undegrade.inference import batch
 from undegrade.inference.batch import Job, restore_file
 from undegrade.inference.restorer import Restorer
 
@@ -37,33 +36,30 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("ending", ["same", ".png", ".tif"])
-def test_in_bands_it_is_the_file_that_it_is_in_one_piece(
-    kind: str, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_bands_it_is_the_file_that_it_is_in_one_piece(kind: str, ending: str, tmp_path: Path) -> None:
     source = tmp_path / kind
     write_picture(KINDS[kind], source)
     suffix = source.suffix if ending == "same" else ending
     restorer = Restorer(Brighten(), name, tile=128)
-    _, whole, whole_notes = restore_file(restorer, Job(source=source, target=tmp_path / f"whole{suffix}"))
-    monkeypatch.setattr(batch, "LARGE", 1000)
+    picture = read_picture(source)
+    whole = restorer.restore(picture)
+    whole_notes = picture.notes + write_picture(whole.picture, tmp_path / f"whole{suffix}")
     told: list[tuple[int, int]] = []
     job = Job(source=source, target=tmp_path / f"bands{suffix}")
-    _, banded, notes = restore_file(restorer, job, lambda done, total: told.append((done, total)))
-    assert banded.changed
-    assert banded.diagnosis == whole.diagnosis
-    assert notes == whole_notes
+    done = restore_file(restorer, job, lambda done, total: told.append((done, total)))
+    assert done.changed
+    assert [page.diagnosis for page in done.pages] == [whole.diagnosis]
+    assert done.notes == whole_notes
     assert told[-1][0] == told[-1][1] == len(told)
     assert (tmp_path / f"bands{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted({kind, f"whole{suffix}", f"bands{suffix}"})
 
 
 @pytest.mark.parametrize("target", ["copy.png", "copy.tif"])
-def test_what_is_well_is_copied_or_written_anew(target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_well_is_copied_or_written_anew(target: str, tmp_path: Path) -> None:
     source = tmp_path / "dark.png"
     write_picture(Picture(pixels=np.float32(0.2) * PIXELS, alpha=PIXELS[1:2]), source)
-    monkeypatch.setattr(batch, "LARGE", 1000)
-    _, restored, _ = restore_file(Restorer(Brighten(), name), Job(source=source, target=tmp_path / target))
-    assert not restored.changed
+    assert not restore_file(Restorer(Brighten(), name), Job(source=source, target=tmp_path / target)).changed
     copied, own = read_picture(tmp_path / target), read_picture(source)
     np.testing.assert_array_equal(copied.pixels, own.pixels)
     assert copied.alpha is not None
@@ -73,7 +69,7 @@ def test_what_is_well_is_copied_or_written_anew(target: str, tmp_path: Path, mon
         assert (tmp_path / target).read_bytes() == source.read_bytes()
 
 
-def test_an_answer_that_is_no_number_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_no_number_leaves_nothing(tmp_path: Path) -> None:
     class Breaking(Brighten):
         def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
             pixels, own = super().run(image)
@@ -81,19 +77,15 @@ def test_an_answer_that_is_no_number_leaves_nothing(tmp_path: Path, monkeypatch:
 
     source = tmp_path / "a.png"
     write_picture(Picture(pixels=PIXELS), source)
-    monkeypatch.setattr(batch, "LARGE", 1000)
     with pytest.raises(UndegradeError, match="the model's answer is no number"):
         restore_file(Restorer(Breaking(), name, tile=128), Job(source=source, target=tmp_path / "b.png"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_the_command_shows_large_pictures_on_its_sheet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_shows_large_pictures_on_its_sheet(tmp_path: Path) -> None:
     source = tmp_path / "a.png"
     noisy = np.clip(0.5 + 0.2 * np.random.default_rng(1).normal(size=(3, 300, 280)), 0, 1).astype(np.float32)
     write_picture(Picture(pixels=noisy), source)
-    monkeypatch.setattr(batch, "LARGE", 1000)
     assert main(["restore", str(source), "-o", str(tmp_path / "b.png"), "--sheet", str(tmp_path / "s.png")]) == 0
     assert read_picture(tmp_path / "b.png").pixels.shape == (3, 300, 280)
     assert read_picture(tmp_path / "s.png").pixels.std() > 0.05

@@ -14,61 +14,72 @@ from undegrade.inference.models import DEFAULT_MODEL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from undegrade.diagnosis import Diagnosis
-    from undegrade.inference.batch import Job
-    from undegrade.inference.restorer import Restored
+    from undegrade.inference.batch import Done, Job, Page
+    from undegrade.inference.restorer import Restorer
 
 SHEET_SIDE = 768  # pixels; pictures are kept for the sheet only so large, twice what it shows
 
 
+Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT", help="Picture files, or folders of them.")]
+Out = Annotated[
+    str | None,
+    typer.Option("--out", "-o", metavar="PATH", help="File for one input, folder for several; else NAME.restored.EXT."),
+]
+Model = Annotated[str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .xml or .safetensors file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Sheet = Annotated[Path | None, typer.Option(help="Also write one picture that shows every input before and after.")]
+Format = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Write png, jpg, tif, webp or avif; else as it was.")
+]
+Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF, else 95; no other has one.")]
+Strip = Annotated[bool, typer.Option("--strip", help="Write colours as sRGB and no metadata at all.")]
+Keep = Annotated[bool, typer.Option("--record", help="Note in the XMP metadata what was done.")]
+MaxPixels = Annotated[
+    int | None, typer.Option(min=1, metavar="COUNT", help="Refuse larger files undecoded; else above a gigapixel.")
+]
+
+
 def restore(
     context: typer.Context,
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Picture files, or folders of them.")],
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out", "-o", metavar="PATH", help="File for one input, folder for several; else NAME.restored.EXT."
-        ),
-    ] = None,
-    model: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .xml or .safetensors file.")
-    ] = (DEFAULT_MODEL),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    sheet: Annotated[
-        Path | None, typer.Option(help="Also write one picture that shows every input before and after.")
-    ] = None,
+    inputs: Inputs,
+    out: Out = None,
+    model: Model = DEFAULT_MODEL,
+    as_json: AsJson = False,
+    sheet: Sheet = None,
+    form: Format = None,
+    quality: Quality = None,
+    strip: Strip = False,
+    keep: Keep = False,
+    max_pixels: MaxPixels = None,
 ) -> None:
     """Repair pictures. What has nothing wrong with it is left alone; originals are never overwritten."""
     from undegrade.api import load
-    from undegrade.images import before_after_sheet
-    from undegrade.images.stream import reduced
-    from undegrade.inference.batch import Failure, attempt, find_inputs, plan_jobs, restore_file
+    from undegrade.images import LIMITS, Limits, before_after_sheet, reduced
+    from undegrade.inference.batch import Failure, Output, attempt, find_inputs, plan_jobs, restore_file
 
     report = Report(debug=context.obj, as_json=as_json)
     sources, failures = find_inputs(inputs)
-    jobs = plan_jobs(inputs, sources, out, also=[sheet] if sheet else [])
+    jobs = plan_jobs(inputs, sources, out, also=[sheet] if sheet else [], form=form, quality=quality)
     restorer = load(model)
+    output = Output(strip=strip, quality=quality, record=_model_facts(restorer, model) if keep else None)
+    limits = LIMITS if max_pixels is None else Limits(max_pixels=max_pixels)
     pairs: list[tuple[str, Any, Any]] = []
     for failure in failures:
         report.fail(failure)
     with progress(len(jobs)) as advance:
         for number, job in enumerate(jobs):
-            outcome = attempt(job.source, partial(restore_file, restorer, job, _parts(advance, number)))
+            tiles = _parts(advance, number)
+            work = partial(restore_file, restorer, job, tiles, limits=limits, output=output)
+            outcome = attempt(job.source, work)
             advance(number + 1)
             if isinstance(outcome, Failure):
                 report.fail(outcome)
                 continue
-            original, restored, notes = outcome
-            report.add(*_describe(job, restored, notes))
+            report.add(*_describe(job, outcome))
             if sheet:
-                label = f"{job.source.name}: {_sentence(restored)}"
-                if original.pixels.size:
-                    pairs.append((label, _reduced(original.pixels), _reduced(restored.picture.pixels)))
-                else:  # it was restored in bands
-                    pairs.append((label, reduced(job.source, SHEET_SIDE), reduced(job.target, SHEET_SIDE)))
+                before, after = (reduced(path, SHEET_SIDE, limits) for path in (job.source, job.target))
+                pairs.append((f"{job.source.name}: {_sentence(outcome.pages[0])}", before, after))
     if sheet and pairs:
         written = attempt(sheet, partial(before_after_sheet, pairs, sheet))
         if isinstance(written, Failure):
@@ -81,32 +92,41 @@ def _parts(advance: Callable[[float], None], number: int) -> Callable[[int, int]
     return lambda done, total: advance(number + done / total)
 
 
-def _describe(
-    job: Job, restored: Restored[Diagnosis], notes: tuple[str, ...]
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The record and the row of one picture."""
-    record = {
+def _model_facts(restorer: Restorer[Diagnosis], model: str) -> dict[str, str]:
+    """What the record says of undegrade and the model."""
+    from undegrade import __version__
+    from undegrade.inference.export import file_sha256
+    from undegrade.inference.models import find_model
+
+    return {
+        "Software": f"undegrade {__version__}",
+        "Model": restorer.backend.name,
+        "ModelSHA256": file_sha256(find_model(model)),
+    }
+
+
+def _describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The record and the row of one file."""
+    first, changed = done.pages[0], sum(page.changed for page in done.pages)
+    record: dict[str, Any] = {
         "input": str(job.source),
         "output": str(job.target),
-        "changed": restored.changed,
-        "diagnosis": as_data(restored.diagnosis) if restored.diagnosis else None,
-        "seconds": round(restored.seconds, 3),
-        "notes": list(notes),
+        "changed": done.changed,
+        "diagnosis": _diagnosis(first),
+        "seconds": round(done.seconds, 3),
+        "notes": list(done.notes),
     }
-    done = "restored" if restored.changed else "left alone"
-    row = (str(job.source), _sentence(restored), done, str(job.target), f"{restored.seconds:.2f}")
-    return record, row
+    what, sentence = "restored" if changed else "left alone", _sentence(first)
+    if len(done.pages) > 1:
+        record["pages"] = [{"changed": page.changed, "diagnosis": _diagnosis(page)} for page in done.pages]
+        what = f"{changed} of {len(done.pages)} pages restored"
+        sentence = "; ".join(dict.fromkeys(map(_sentence, done.pages)))
+    return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")
 
 
-def _sentence(restored: Restored[Diagnosis]) -> str:
-    return restored.diagnosis.sentence if restored.diagnosis else "not named by this model"
+def _diagnosis(page: Page[Diagnosis]) -> dict[str, Any] | None:
+    return as_data(page.diagnosis) if page.diagnosis else None
 
 
-def _reduced(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(3, H, W) averaged over whole blocks until the longer side is below twice SHEET_SIDE; a copy."""
-    factor = max(1, max(pixels.shape[1:]) // SHEET_SIDE)
-    if factor == 1 or min(pixels.shape[1:]) < factor:
-        return pixels.copy()
-    height, width = (size // factor for size in pixels.shape[1:])
-    blocks = pixels[:, : height * factor, : width * factor].reshape(3, height, factor, width, factor)
-    return blocks.mean((2, 4))
+def _sentence(page: Page[Diagnosis]) -> str:
+    return page.diagnosis.sentence if page.diagnosis else "not named by this model"

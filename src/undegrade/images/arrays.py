@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from undegrade.errors import UndegradeError
-from undegrade.images.files import SAMPLES, read_picture
-from undegrade.images.picture import Picture, from_unit, gray_of, to_unit
+from undegrade.images.files import read_picture
+from undegrade.images.picture import SAMPLES, Picture, from_unit, gray_of, to_unit
 
 # Pillow modes, by what the pixels are converted to on the way in and what the result is on the way out.
 PILLOW_MODES = {

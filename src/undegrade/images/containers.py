@@ -10,21 +10,27 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from undegrade.images.content import Content, Edit
+
 EXIF_MARK = b"Exif\0\0"
 XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"
 PHOTOSHOP_MARK = b"Photoshop 3.0\0"
 LARGEST_SEGMENT = 65533  # bytes of one JPEG segment, beside its own length
 LARGEST_TEXT = 1 << 20  # bytes of one PNG comment; the rest is cut off
+LARGEST_CHUNK = 64 << 20  # bytes of one PNG chunk that are looked at; no limit on metadata lets more pass
 IPTC_RESOURCE = 0x0404
 
 APP0, APP1, APP2, APP13, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def jpeg_segments(data: Content) -> Iterator[tuple[int, bytes]]:
     """(marker, content) of each JPEG segment before the pixels; stops quietly where the file is damaged."""
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
+    while at + 4 <= len(data):
+        mark, marker, *length = data[at : at + 4]
+        size = int.from_bytes(bytes(length))
+        if mark != 0xFF or marker == 0xDA:
+            return
         if marker == 0xFF:  # a fill byte
             at += 1
             continue
@@ -32,8 +38,8 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += 2 + size
 
 
-def insert_segments(jpeg: bytes, segments: list[tuple[int, bytes]]) -> bytes:
-    """The JPEG file with (marker, content) segments after its JFIF header; too large ones are left out."""
+def segments_edit(jpeg: Content, segments: list[tuple[int, bytes]]) -> Edit:
+    """Puts (marker, content) segments after the JPEG file's JFIF header; too large ones are left out."""
     at = 2
     if jpeg[2:4] == b"\xff\xe0":
         at += 2 + int.from_bytes(jpeg[4:6])
@@ -42,7 +48,7 @@ def insert_segments(jpeg: bytes, segments: list[tuple[int, bytes]]) -> bytes:
         for marker, content in segments
         if len(content) <= LARGEST_SEGMENT
     )
-    return jpeg[:at] + added + jpeg[at:]
+    return at, at, added
 
 
 def jfif_of(resolution: tuple[float, float] | None) -> bytes:
@@ -70,23 +76,52 @@ def photoshop_of(iptc: bytes) -> bytes:
     return PHOTOSHOP_MARK + resource + iptc + b"\0" * (len(iptc) % 2)
 
 
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(name, content) of each PNG chunk; stops quietly where the file is damaged."""
+def png_chunks(data: Content) -> Iterator[tuple[bytes, bytes]]:
+    """(name, content) of each PNG chunk, of pixels the name alone; stops quietly where the file is damaged."""
     at = 8
     while at + 12 <= len(data):
-        size = int.from_bytes(data[at : at + 4])
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        head = data[at : at + 8]
+        size, name = int.from_bytes(head[:4]), head[4:]
+        yield name, b"" if name in (b"IDAT", b"fdAT") else data[at + 8 : at + 8 + min(size, LARGEST_CHUNK)]
         at += 12 + size
 
 
-def insert_chunks(png: bytes, chunks: list[tuple[bytes, bytes]]) -> bytes:
-    """The PNG file with (name, content) chunks right after its header."""
+def is_animated_png(data: Content) -> bool:
+    """Whether an animation is announced before the pixels."""
+    for name, _ in png_chunks(data):
+        if name in (b"acTL", b"IDAT"):
+            return name == b"acTL"
+    return False
+
+
+def png_profile_size(content: bytes, most: int) -> int:
+    """Bytes of the profile packed in an iCCP chunk; counting stops above `most`, and a damaged one has 0."""
+    packed = content.partition(b"\0")[2][1:]
+    try:
+        return len(zlib.decompressobj().decompress(packed, most + 1))
+    except zlib.error:
+        return 0
+
+
+def chunks_edit(png: Content, chunks: list[tuple[bytes, bytes]]) -> Edit:
+    """Puts (name, content) chunks right after the PNG file's header."""
     at = 8 + 12 + int.from_bytes(png[8:12])
     added = b"".join(
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in chunks
     )
-    return png[:at] + added + png[at:]
+    return at, at, added
+
+
+def chunk_removal(png: Content, name: bytes) -> Edit:
+    """Takes the first chunk of this name out of the PNG file, if it has one before the pixels."""
+    at = 8
+    while at + 12 <= len(png) and png[at + 4 : at + 8] != b"IDAT":
+        end = at + 12 + int.from_bytes(png[at : at + 4])
+        if png[at + 4 : at + 8] == name:
+            return at, end, b""
+        at = end
+    return at, at, b""
 
 
 def png_text(name: bytes, content: bytes) -> tuple[str, str] | None:

@@ -1,231 +1,317 @@
-"""Picture files: read them, write them, find them in a folder."""
+"""Picture files: opened, read, found in a folder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from undegrade.atomic import written_whole
 from undegrade.errors import UndegradeError
-from undegrade.images import exif
-from undegrade.images.metadata import attach, complete, kept_by_vips, lost, read_metadata
-from undegrade.images.picture import Metadata, Picture, from_unit, gray_of, to_unit
+from undegrade.images import containers, tiff
+from undegrade.images.content import Content, open_content
+from undegrade.images.formats import BITS, READ_SUFFIXES, find_format
+from undegrade.images.heic import load_heic
+from undegrade.images.limits import LIMITS, Limits
+from undegrade.images.metadata import read_metadata, read_profile, refuse_large
+from undegrade.images.picture import Metadata, Picture, to_unit
+from undegrade.images.raw import NOTE as RAW_NOTE
+from undegrade.images.raw import load_raw
 from undegrade.images.vips import vips
 
-# What is written, by the end of the file's name. GIF is read (one still picture), but holds too few colours to write.
-SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WebP",
-    ".avif": "AVIF",
-}
+# The loaders of libvips that are ever called; each takes a source, and with "_buffer" bytes.
 LOADERS = {
-    "PNG": "pngload_buffer",
-    "JPEG": "jpegload_buffer",
-    "TIFF": "tiffload_buffer",
-    "WebP": "webpload_buffer",
-    "AVIF": "heifload_buffer",
-    "GIF": "gifload_buffer",
+    "PNG": "pngload",
+    "JPEG": "jpegload",
+    "TIFF": "tiffload",
+    "WebP": "webpload",
+    "AVIF": "heifload",
+    "GIF": "gifload",
 }
-# How each format is written: as close to lossless as it goes at a sensible size, chroma never halved where it can be.
-SAVERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "PNG": ("pngsave_buffer", {}),
-    "JPEG": ("jpegsave_buffer", {"Q": 95, "subsample_mode": "off", "optimize_coding": True}),
-    "TIFF": ("tiffsave_buffer", {"compression": "deflate", "predictor": "horizontal", "resunit": "inch"}),
-    "WebP": ("webpsave_buffer", {"Q": 95, "smart_subsample": True, "exact": True}),
-    "AVIF": ("heifsave_buffer", {"compression": "av1", "Q": 95, "subsample_mode": "off", "effort": 3}),
-}
-DEPTHS = {"PNG": (8, 16), "JPEG": (8,), "TIFF": (8, 16, 32), "WebP": (8,), "AVIF": (8, 16)}
-SAMPLES: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
-FORMATS = {np.uint8: "uchar", np.uint16: "ushort", np.float32: "float"}  # libvips' names of the sample formats
-BITS = {"uchar": 8, "ushort": 16, "float": 32, "double": 32}  # by libvips' name of the sample format
-AVIF_STEP = 16  # AVIF's deepest samples have 12 bits; libvips carries them in the upper 12 of 16
-
-# First bytes of what people hand over by mistake, and what to do about each.
-REFUSED = {
-    b"%PDF": "a PDF document; export the page as .png first",
-    b"<svg": "an SVG drawing, which has no pixels; export it as .png first",
-    b"8BPS": "a Photoshop document; export it as .tif or .png first",
-    b"BM": "a BMP file; save it as .png first",
-    b"\xff\x0a": "a JPEG XL file; convert it to .png or .avif first",
-    b"\0\0\0\x0cJXL ": "a JPEG XL file; convert it to .png or .avif first",
-    b"\0\0\0\x0cjP  ": "a JPEG 2000 file; convert it to .png or .tif first",
-}
+EXTRA_LOADERS = {"HEIC": load_heic, "RAW": load_raw}
+LARGEST_EXTRA = 2 << 30  # bytes of a file that these are given
+SRGB_OF = {"lab": "rgb16", "labs": "rgb16"}  # what other colour spaces become
 
 
-def read_picture(path: str | Path) -> Picture:
-    """The picture in a PNG, JPEG, TIFF, WebP, AVIF or still GIF file, upright and in its own colour space.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Opened:
+    """A picture file whose header was read and found acceptable; the samples are computed when they are asked for.
 
-    CMYK becomes sRGB through the file's profile, and a note says so. 10 and 12-bit AVIF counts as 16 bits. Floats must
-    lie in [0, 1] and are taken as display values, not as linear light.
+    They can be asked for once, from top to bottom, unless the picture was turned.
+
+    Args:
+        path: of the file.
+        image: an upright pyvips image, gray or RGB, perhaps with alpha, in the colour space of `profile`.
+        form: the file's format, one of `READ_FORMATS`.
+        pages: the numbers of its pages, for `open_image`; one but in TIFF files.
+        profile: the ICC profile.
+        metadata: EXIF, XMP, IPTC, comments, resolution.
+        notes: what was changed or could not be kept, one sentence each.
+    """
+
+    path: Path
+    image: Any
+    form: str
+    pages: tuple[int, ...]
+    profile: bytes | None
+    metadata: Metadata
+    notes: tuple[str, ...]
+
+    @property
+    def turned(self) -> bool:
+        """Whether the samples can be asked for in any order, because libvips had to keep all of them."""
+        return not self.image.get_typeof("vips-sequential")
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What has to be alike in all pages of one file: size, channels, depth, profile."""
+        return self.image.width, self.image.height, self.image.bands, self.image.format, self.profile
+
+
+def open_image(path: str | Path, limits: Limits = LIMITS, *, page: int | None = None) -> Opened:
+    """The picture in a file, checked by its header; no pixel is decoded yet.
+
+    Args:
+        path: a PNG, JPEG, TIFF, WebP, AVIF or still GIF file, upright afterwards, in its own colour space.
+        limits: how large it may be.
+        page: of a TIFF file, one of `Opened.pages`; None opens the first.
 
     Raises:
-        UndegradeError: the file is missing, empty, unreadable, cut short, no picture, or holds several.
+        UndegradeError: the file is missing, empty, too large, damaged, no picture, or an animation.
     """
     path = Path(path)
-    data = read_bytes(path)
-    image, samples, form, notes = _decode(path, data)
-    metadata, metadata_notes = read_metadata(image, data, form)
-    return picture_of(unit_values(path, samples, image, form), image, metadata, notes + metadata_notes)
+    with open_content(path) as content:
+        image, form, pages, notes = _open(path, content, limits, page)
+        try:
+            profile, profile_notes = read_profile(image, content, form, limits)
+            metadata, metadata_notes = read_metadata(image, content, form, limits)
+        except UndegradeError as error:
+            raise UndegradeError(f"{path}: {error}") from None
+    notes += profile_notes + metadata_notes
+    return Opened(path=path, image=image, form=form, pages=pages, profile=profile, metadata=metadata, notes=notes)
 
 
-def picture_of(values: NDArray[np.float32], image: Any, metadata: Metadata, notes: tuple[str, ...]) -> Picture:
-    """The picture with these values, (C, H, W) in [0, 1], that a pyvips image describes."""
+def read_picture(path: str | Path, limits: Limits = LIMITS) -> Picture:
+    """The only picture in a file, upright and in its own colour space.
+
+    CMYK becomes sRGB through the file's profile, Lab by itself, and a note says so. 10 and 12-bit AVIF counts as 16
+    bits. Floats must lie in [0, 1] and are taken as display values, not as linear light.
+
+    Raises:
+        UndegradeError: as for `open_image`; the pixels are cut short or damaged; or there are several pages.
+    """
+    opened = open_image(path, limits)
+    if len(opened.pages) > 1:
+        raise UndegradeError(f"{path}: holds {len(opened.pages)} pages; expected one, save the one you want alone")
+    return decode(opened)
+
+
+def refuse_unlike_pages(first: Opened, limits: Limits = LIMITS) -> None:
+    """Refuses a file whose pages could not be written as one file again.
+
+    Raises:
+        UndegradeError: a page has another size, depth, colours or profile than the first, or is damaged.
+    """
+    for number, page in enumerate(first.pages[1:], start=2):
+        if open_image(first.path, limits, page=page).kind != first.kind:
+            raise UndegradeError(
+                f"{first.path}: page {number} has another size, depth, colour space or profile than page 1; save the "
+                "pages as single files"
+            )
+
+
+def decode(opened: Opened) -> Picture:
+    """The opened picture with its pixels.
+
+    Raises:
+        UndegradeError: the pixels are cut short or damaged, or floats outside [0, 1].
+    """
+    path, image = opened.path, opened.image
+    return picture_of(opened, unit_values(path, _samples(path, image, opened.form), image))
+
+
+def picture_of(opened: Opened, values: NDArray[np.float32]) -> Picture:
+    """The opened picture, or some rows of it, with these values, (C, H, W) in [0, 1]."""
+    image = opened.image
     num_colours = 1 if image.bands < 3 else 3
     return Picture(
         pixels=np.repeat(values[:1], 3, axis=0) if num_colours == 1 else values[:3],
         alpha=values[num_colours:] if image.bands > num_colours else None,
         bits=BITS[image.format],
         gray=num_colours == 1,
-        profile=bytes(image.get("icc-profile-data")) if image.get_typeof("icc-profile-data") else None,
-        metadata=metadata,
-        notes=notes,
+        profile=opened.profile,
+        metadata=opened.metadata,
+        notes=opened.notes,
     )
 
 
-def read_8bit(path: str | Path) -> NDArray[np.uint8]:
+def read_8bit(path: str | Path, limits: Limits = LIMITS) -> NDArray[np.uint8]:
     """The pixels of a file alone: (3, H, W), RGB, 0 to 255, upright; deeper samples are rounded, alpha is dropped.
 
     Raises:
         UndegradeError: as `read_picture`.
     """
-    return decode_8bit(read_bytes(Path(path)), path)
+    path = Path(path)
+    with open_content(path) as content:
+        return _8bit(path, content, limits)
 
 
-def decode_8bit(data: bytes, source: str | Path) -> NDArray[np.uint8]:
+def decode_8bit(data: bytes, source: str | Path, limits: Limits = LIMITS) -> NDArray[np.uint8]:
     """`read_8bit` of a file's content; `source` names it in errors."""
-    image, samples, form, _ = _decode(Path(source), data)
+    return _8bit(Path(source), data, limits)
+
+
+def _8bit(path: Path, content: Content, limits: Limits) -> NDArray[np.uint8]:
+    image, form, pages, _ = _open(path, content, limits, None)
+    if len(pages) > 1:
+        raise UndegradeError(f"{path}: holds {len(pages)} pages; expected one, save the one you want alone")
+    samples = _samples(path, image, form)
     if samples.dtype == np.uint8:
         planes = np.moveaxis(samples, 2, 0)
     else:
-        planes = (unit_values(Path(source), samples, image, form) * 255).round().astype(np.uint8)
+        planes = (unit_values(path, samples, image) * 255).round().astype(np.uint8)
     return planes[:1].repeat(3, axis=0) if image.bands < 3 else np.ascontiguousarray(planes[:3])
 
 
-def _decode(path: Path, data: bytes) -> tuple[Any, NDArray[Any], str, tuple[str, ...]]:
-    """The upright image, its samples (H, W, C), the file's format, and notes."""
-    image, form, notes = open_image(path, data)
-    with damage_named(path, data, form):
-        return image, image.numpy().reshape(image.height, image.width, image.bands), form, notes
-
-
-def open_image(path: Path, data: bytes, access: str = "random") -> tuple[Any, str, tuple[str, ...]]:
-    """The upright pyvips image, not decoded yet, the file's format, and notes.
-
-    With `access` "sequential", rows may be asked for from top to bottom only, and are decoded then; a picture that has
-    to be turned is decoded as a whole all the same.
-    """
-    form = _format_of(path, data)
-    with damage_named(path, data, form):
-        load = getattr(vips().Image, LOADERS[form])
-        image = load(data, fail_on="error", access=access)
-        if image.get_typeof("orientation") and image.get("orientation") > 1:
-            image = load(data, fail_on="error", access="random")
-        _refuse_several(path, image, data, form)
-        image, notes = _upright_rgb(path, image)
-        return image, form, notes
-
-
-@contextmanager
-def damage_named(path: Path, data: bytes, form: str) -> Iterator[None]:
-    """Where libvips finds a file damaged, say so in one line."""
+def _open(
+    path: Path, content: Content, limits: Limits, page: int | None
+) -> tuple[Any, str, tuple[int, ...], tuple[str, ...]]:
+    """The upright image, the file's format, the numbers of its pages, and notes."""
+    form = find_format(path, content)
     try:
-        yield
+        _refuse_animation(content, form)
+        pages: tuple[int, ...] = () if page is None else (page,)
+        if form == "TIFF" and page is None:
+            pages = tuple(tiff.full_pages(content))
+        image = _load(path, content, form, pages[0] if pages else 0, limits)
+        num_pages = image.get("n-pages") if page is None and image.get_typeof("n-pages") else 1
+        notes = _expanded(image, content, form)
+        if 0 < len(pages) < num_pages or image.get_typeof("n-subifds"):
+            notes += ("The smaller copies of the picture in the file are not kept.",)
+        pages = pages or tuple(range(num_pages))
+        if form != "TIFF" and num_pages > 1:
+            raise UndegradeError(f"holds {num_pages} frames or pictures; expected one, save the one you want alone")
+        _check_size(image.width, image.height, len(pages), limits)
+        if image.get_typeof("icc-profile-data"):
+            refuse_large("an ICC profile", len(image.get("icc-profile-data")), limits.max_profile)
+        image, more = _rgb(image)
+        if form not in EXTRA_LOADERS:  # which turn the picture themselves
+            image = image.autorot()
     except vips().Error as error:
-        raise UndegradeError(f"{path}: {_reason(data, form, error)}") from None
+        raise UndegradeError(f"{path}: {_reason(form, error)}") from None
+    except UndegradeError as error:
+        raise UndegradeError(f"{path}: {error}") from None
+    return image, form, pages, notes + more + ((RAW_NOTE,) if form == "RAW" else ())
 
 
-def read_bytes(path: Path) -> bytes:
-    """The file as it is; refuses what is missing, empty, a folder, or cannot be read."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise UndegradeError(f"{path}: no such file; check the name") from None
-    except IsADirectoryError:
-        raise UndegradeError(f"{path}: a folder; expected a picture file") from None
-    except PermissionError:
-        raise UndegradeError(f"{path}: no permission to read it; change its access rights, or copy it") from None
-    except OSError as error:
-        raise UndegradeError(f"{path}: cannot be read ({error.strerror}); check the disk") from None
-    if not data:
-        raise UndegradeError(f"{path}: the file is empty (0 bytes); copy it again from its source")
-    return data
+def _refuse_animation(content: Content, form: str) -> None:
+    is_sequence = form in ("AVIF", "HEIC") and content[8:12] in (b"avis", b"hevc", b"hevx", b"msf1")
+    if is_sequence or (form == "PNG" and containers.is_animated_png(content)):
+        raise UndegradeError("an animation, which is not restored; save the frame you want alone")
 
 
-def _format_of(path: Path, data: bytes) -> str:
-    """The format by the first bytes, because names lie."""
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "TIFF"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WebP"
-    if data[4:8] == b"ftyp":
-        return "AVIF"
-    if data.startswith(b"GIF8"):
-        return "GIF"
-    for mark, what in REFUSED.items():
-        if data.startswith(mark) or (mark == b"<svg" and mark in data[:1000]):
-            raise UndegradeError(f"{path}: {what}")
-    raise UndegradeError(f"{path}: not a picture; expected one of {', '.join(LOADERS)}")
+def _load(path: Path, content: Content, form: str, page: int, limits: Limits) -> Any:
+    """The file as a pyvips image, by the loader of its format and no other."""
+    if form in EXTRA_LOADERS:
+        if len(content) > LARGEST_EXTRA:
+            raise UndegradeError(f"{len(content)} bytes; {form} files of at most {LARGEST_EXTRA} are read")
+        return EXTRA_LOADERS[form](content[:], lambda width, height: _check_size(width, height, 1, limits))
+    options: dict[str, Any] = {"fail_on": "error", "access": "sequential"} | ({"page": page} if form == "TIFF" else {})
+    image = _call_loader(path, content, form, options)
+    if image.get_typeof("orientation") and image.get("orientation") > 1:
+        # What is turned is not taken from top to bottom, so libvips has to keep all of it.
+        image = _call_loader(path, content, form, options | {"access": "random"})
+    return image
 
 
-def _refuse_several(path: Path, image: Any, data: bytes, form: str) -> None:
-    num_pages = image.get("n-pages") if image.get_typeof("n-pages") else 1
-    animated = (form == "PNG" and b"acTL" in data[: data.find(b"IDAT")]) or data[4:12] == b"ftypavis"
-    if num_pages > 1 or animated:
-        pages = "an animation" if animated else f"{num_pages} pages or frames"
+def _call_loader(path: Path, content: Content, form: str, options: dict[str, Any]) -> Any:
+    pyvips = vips()
+    if isinstance(content, bytes):
+        return getattr(pyvips.Image, f"{LOADERS[form]}_buffer")(content, **options)
+    # A second file handle: libvips moves its position when it decodes, long after this.
+    with path.open("rb") as file:
+        source = pyvips.Source.new_from_descriptor(file.fileno())
+    return getattr(pyvips.Image, f"{LOADERS[form]}_source")(source, **options)
+
+
+def _check_size(width: int, height: int, num_pages: int, limits: Limits) -> None:
+    if num_pages > limits.max_pages:
+        raise UndegradeError(f"{num_pages} pages; at most {limits.max_pages} are read")
+    num_pixels = width * height * num_pages
+    if num_pixels > limits.max_pixels:
+        size = f"{width} x {height}" + (f" x {num_pages} pages" if num_pages > 1 else "")
         raise UndegradeError(
-            f"{path}: holds {pages}; files with several pictures are not supported yet, save the one you want alone"
+            f"{size}: more pixels than the limit of {limits.max_pixels}; raise it (--max-pixels) if you trust the file"
         )
 
 
-def _reason(data: bytes, form: str, error: Exception) -> str:
+def _reason(form: str, error: Exception) -> str:
     """What is wrong with a file that libvips refuses, in one line."""
-    if form == "AVIF" and data[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis"):
-        return "an HEIC file, whose codec (HEVC) is not included; convert it to .jpg, .png or .avif first"
-    if data[4:12] == b"ftypavis":
-        return "holds an animation; files with several pictures are not supported yet, save the one you want alone"
     detail = " ".join(getattr(error, "detail", str(error)).split("\n")[0].split())
+    if "labq" in detail:
+        return "colours are 8-bit Lab; convert the file to RGB first"
+    if "samples out of range" in detail:
+        return "samples of 64 bits, or far too many channels; expected 8, 16 or 32 bits and up to 4 channels"
     return f"the {form} file is cut short or damaged; copy it again from its source ({detail or 'unreadable header'})"
 
 
-def _upright_rgb(path: Path, image: Any) -> tuple[Any, tuple[str, ...]]:
-    """The image turned as its Orientation says, with gray or RGB samples of a depth this room knows."""
+def _rgb(image: Any) -> tuple[Any, tuple[str, ...]]:
+    """The image with gray or RGB samples of a depth this room knows."""
     notes: tuple[str, ...] = ()
+    if image.interpretation in SRGB_OF:
+        image = image.colourspace(SRGB_OF[image.interpretation])
+        notes = ("Lab was converted to sRGB at 16 bits; the file is written as RGB.",)
     if image.format not in BITS or image.coding != "none":
-        raise UndegradeError(f"{path}: samples are {image.format}; expected 8 or 16 bits unsigned, or floats")
-    if image.format == "double":
-        notes = ("64-bit floats were rounded to 32 bits.",)
+        raise UndegradeError(f"samples are {image.format}; expected 8 or 16 bits unsigned, or floats")
     if image.interpretation == "cmyk":
         depth = 16 if image.format == "ushort" else 8
         image = image.icc_transform(
             "srgb", embedded=True, input_profile="cmyk", intent="relative", black_point_compensation=True, depth=depth
         )
         notes = ("CMYK was converted to sRGB; the file is written as RGB.",)
-    if image.interpretation in ("lab", "labs", "labq", "xyz"):
-        raise UndegradeError(f"{path}: colours are {image.interpretation.upper()}; convert the file to RGB first")
+    if image.interpretation in ("labq", "xyz"):
+        raise UndegradeError(f"colours are {image.interpretation.upper()}; convert the file to RGB first")
     if image.bands > 4:
-        raise UndegradeError(f"{path}: {image.bands} channels; expected gray or RGB, with or without transparency")
-    return image.autorot(), notes
+        raise UndegradeError(f"{image.bands} channels; expected gray or RGB, with or without transparency")
+    return image, notes
 
 
-def unit_values(path: Path, samples: NDArray[Any], image: Any, form: str) -> NDArray[np.float32]:
+def _expanded(image: Any, content: Content, form: str) -> tuple[str, ...]:
+    """Notes on samples that are written wider than they were read."""
+    if image.get_typeof("palette") or (form == "TIFF" and tiff.is_palette(content)):
+        return ("The palette was expanded; the file is written as RGB.",)
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 8
+    if bits < 8 and image.format == "uchar":
+        return (f"{bits}-bit samples were expanded to 8 bits.",)
+    return ()
+
+
+def _samples(path: Path, image: Any, form: str) -> NDArray[Any]:
+    """All samples, (H, W, C), decoded now."""
+    with damage_named(path, form):
+        samples: NDArray[Any] = image.numpy().reshape(image.height, image.width, image.bands)
+    return samples
+
+
+@contextmanager
+def damage_named(path: Path, form: str) -> Iterator[None]:
+    """Where libvips finds a file damaged, say so in one line."""
+    try:
+        yield
+    except vips().Error as error:
+        raise UndegradeError(f"{path}: {_reason(form, error)}") from None
+
+
+def unit_values(path: Path, samples: NDArray[Any], image: Any) -> NDArray[np.float32]:
     """(H, W, C) samples -> (C, H, W) in [0, 1]."""
     samples = np.moveaxis(samples, 2, 0)
-    if form == "AVIF" and image.format == "ushort":
-        step = 1 << (16 - image.get("bits-per-sample"))
+    if image.format == "ushort" and image.get_typeof("bits-per-sample"):
+        # Samples of 10 and 12 bits stand in the upper bits of 16.
+        step = 1 << max(0, 16 - image.get("bits-per-sample"))
         return np.divide(np.ascontiguousarray(samples), 65536 - step, dtype=np.float32)
     values = to_unit(np.ascontiguousarray(samples))
     if samples.dtype.kind == "f" and not (values.min() >= 0 and values.max() <= 1):
@@ -233,96 +319,6 @@ def unit_values(path: Path, samples: NDArray[Any], image: Any, form: str) -> NDA
             f"{path}: floats from {values.min():g} to {values.max():g}; expected values in [0, 1], scale them first"
         )
     return values
-
-
-def write_picture(picture: Picture, path: str | Path) -> tuple[str, ...]:
-    """Writes the picture in the format its name ends with, in one step: the file is whole or absent.
-
-    Returns:
-        What the format could not keep, one sentence each.
-
-    Raises:
-        UndegradeError: unknown ending, no such folder, no permission, or a size the format cannot hold.
-    """
-    path = Path(path)
-    form = form_to_write(path)
-    samples, notes = samples_of(picture, form)
-    height, width, bands = samples.shape
-    data = vips().Image.new_from_memory(samples, width, height, bands, FORMATS[samples.dtype.type])
-    return notes + save(data, picture, path, form)
-
-
-def form_to_write(path: Path) -> str:
-    """The format that the file's name asks for; refuses what cannot be written there."""
-    form = SUFFIXES.get(path.suffix.lower())
-    if form is None:
-        raise UndegradeError(f"{path}: unknown ending {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise UndegradeError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if path.is_dir():
-        raise UndegradeError(f"{path}: a folder of this name stands in the way; choose another name")
-    return form
-
-
-def save(samples: Any, about: Picture, path: Path, form: str) -> tuple[str, ...]:
-    """Write a pyvips image of the samples that `samples_of` gives; returns what the metadata lost.
-
-    Args:
-        samples: the whole picture.
-        about: its depth, profile and metadata; its pixels are not looked at.
-        path: of the file.
-        form: its format.
-    """
-    width, height = samples.width, samples.height
-    metadata = _sized(about.metadata, width, height)
-    about = replace(about, metadata=metadata)
-    try:
-        names = {(8, True): "b-w", (8, False): "srgb", (16, True): "grey16", (16, False): "rgb16", (32, True): "b-w"}
-        image = samples.copy(interpretation=names.get((BITS[samples.format], samples.bands < 3), "scrgb"))
-        image = attach(image, about, form)
-        saver, options = SAVERS[form]
-        if form == "AVIF":
-            options = options | {"bitdepth": 12 if image.format == "ushort" else 8}
-        if form == "TIFF" and image.format == "float":
-            options = options | {"predictor": "float"}
-        encoded = getattr(image, saver)(keep=kept_by_vips(metadata, form), **options)
-        encoded = complete(encoded, metadata, form)
-        notes = lost(encoded, about, form)
-    except vips().Error as error:
-        detail = " ".join(error.detail.split())
-        raise UndegradeError(f"{path}: {width} x {height} pixels cannot be written as {form} ({detail})") from None
-    with written_whole(path) as partial:
-        partial.write_bytes(encoded)
-    return tuple(notes)
-
-
-def _sized(metadata: Metadata, width: int, height: int) -> Metadata:
-    """The metadata with the picture's size in its EXIF block."""
-    return replace(metadata, exif=exif.upright(metadata.exif, width, height) if metadata.exif else None)
-
-
-def samples_of(picture: Picture, form: str) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """The (H, W, C) samples, of the depth and channels that the format holds, and notes on what they lost."""
-    notes = []
-    bits = max((depth for depth in DEPTHS[form] if depth <= picture.bits), default=8)
-    if bits < picture.bits or (form == "AVIF" and bits == 16):
-        held = 12 if form == "AVIF" and bits == 16 else bits
-        notes.append(f"{form} holds {held} bits: the {picture.bits}-bit samples were rounded.")
-    pixels, alpha = picture.pixels, picture.alpha
-    if alpha is not None and form == "JPEG":
-        notes.append("JPEG holds no transparency: the picture was laid over white.")
-        opaque = alpha.clip(0, 1)
-        pixels, alpha = pixels * opaque + (1 - opaque), None
-    gray = picture.gray and form not in ("WebP", "AVIF")
-    if picture.gray and not gray:
-        notes.append(f"{form} is written in colour: the gray picture became RGB.")
-    planes = [gray_of(pixels) if gray else pixels] + ([] if alpha is None else [alpha])
-    values = np.concatenate(planes)
-    if form == "AVIF" and bits == 16:
-        samples = np.rint(from_unit(values, np.float32) * 4095).astype(np.uint16) * AVIF_STEP
-    else:
-        samples = from_unit(values, SAMPLES[bits])
-    return np.ascontiguousarray(np.moveaxis(samples, 0, 2)), tuple(notes)
 
 
 def find_pictures(folder: str | Path) -> list[Path]:
@@ -334,7 +330,11 @@ def find_pictures(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UndegradeError(f"{folder}: no such folder; expected one with pictures")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file() and p.name[0] != ".")
+    paths = sorted(
+        p for p in folder.iterdir() if p.suffix.lower() in READ_SUFFIXES and p.is_file() and p.name[0] != "."
+    )
     if not paths:
-        raise UndegradeError(f"{folder}: no pictures in this folder; expected files ending in {', '.join(SUFFIXES)}")
+        raise UndegradeError(
+            f"{folder}: no pictures in this folder; expected files ending in {', '.join(READ_SUFFIXES)}"
+        )
     return paths

@@ -2,97 +2,135 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from undegrade.images import containers, exif
+from undegrade.errors import UndegradeError
+from undegrade.images import containers, exif, tiff, xmp
+from undegrade.images.content import Content, Edit
+from undegrade.images.limits import LIMITS, Limits
 from undegrade.images.picture import Metadata, Picture
 from undegrade.images.vips import vips
 
 XMP_KEYWORD = "XML:com.adobe.xmp"  # the PNG text chunk that is no comment but the XMP packet
 MILLIMETRES_PER_INCH = 25.4
-# What a file gets that named no resolution: the usual 72 dots per inch. libvips would write its own unit, 1 per mm.
+HIGHEST_RESOLUTION = 1e6  # pixels per millimetre that libvips takes; more is damage
+# What libvips is given for a picture that names no resolution, the usual 72 dots per inch; `complete` takes it out
+# again, or, in TIFF, which requires a number, takes away its unit.
 UNKNOWN_RESOLUTION = 72 / MILLIMETRES_PER_INCH
 
 
-def read_metadata(image: Any, data: bytes, form: str) -> tuple[Metadata, tuple[str, ...]]:
+def read_metadata(image: Any, data: Content, form: str, limits: Limits = LIMITS) -> tuple[Metadata, tuple[str, ...]]:
     """The metadata of a file, made to describe upright pixels, and notes on what is left out.
 
     Args:
         image: the file as an upright pyvips image.
         data: the file's bytes.
-        form: its format, a value of `SUFFIXES` or "GIF".
+        form: its format, one of `READ_FORMATS`.
+        limits: how large each part may be.
+
+    Raises:
+        UndegradeError: a part is larger than the limit.
     """
     notes: list[str] = []
     block, iptc = _field(image, "exif-data"), None
     comments: tuple[tuple[str, str], ...] = ()
-    if form == "TIFF":
+    if form in ("TIFF", "RAW"):
         block, iptc = _read_tiff(data, notes)
     elif form == "JPEG":
-        iptc, comments = _read_jpeg(data, notes)
+        iptc, comments = _read_jpeg(data, notes, limits)
     elif form == "PNG":
-        comments = _read_png(data, notes)
+        comments = _read_png(data, notes, limits)
+    packet = _field(image, "xmp-data") or None
+    for part, name in ((block, "an EXIF block"), (packet, "an XMP packet"), (iptc, "IPTC records")):
+        refuse_large(name, len(part or b""), limits.max_metadata)
     if block is not None:
         block = exif.upright(block.removeprefix(containers.EXIF_MARK), image.width, image.height)
         if block is None:
             notes.append("The EXIF block is damaged and is left out.")
-    xmp = _field(image, "xmp-data") or None
     if _names_resolution(image, data, form):
         resolution: tuple[float, float] | None = (image.xres, image.yres)
     else:
         resolution = exif.resolution_of(block) if block else None
-    upright_xmp = None if xmp is None else _upright_xmp(xmp)
-    return Metadata(exif=block, xmp=upright_xmp, iptc=iptc, comments=comments, resolution=resolution), tuple(notes)
+    if resolution is not None and not all(0 < axis <= HIGHEST_RESOLUTION for axis in resolution):
+        resolution = None
+    if packet is not None:
+        packet = xmp.upright(packet, image.width, image.height)
+    return Metadata(exif=block, xmp=packet, iptc=iptc, comments=comments, resolution=resolution), tuple(notes)
+
+
+def refuse_large(part: str, size: int, most: int) -> None:
+    """Refuses a part of more than `most` bytes."""
+    if size > most:
+        raise UndegradeError(f"{part} of {size} bytes or more; at most {most} are read, take it out of the file")
 
 
 def _field(image: Any, name: str) -> bytes | None:
     return bytes(image.get(name)) if image.get_typeof(name) else None
 
 
-def _names_resolution(image: Any, data: bytes, form: str) -> bool:
+def read_profile(image: Any, data: Content, form: str, limits: Limits) -> tuple[bytes | None, tuple[str, ...]]:
+    """The ICC profile, and a note where it is so damaged that libvips leaves it out.
+
+    Raises:
+        UndegradeError: it is larger than the limit.
+    """
+    profile = _field(image, "icc-profile-data")
+    notes: tuple[str, ...] = ()
+    if profile is None and form == "PNG":
+        packed = next((content for name, content in containers.png_chunks(data) if name == b"iCCP"), None)
+        if packed is not None:
+            refuse_large("an ICC profile", containers.png_profile_size(packed, limits.max_profile), limits.max_profile)
+            notes = ("The ICC profile is damaged and is left out: colours are taken as sRGB.",)
+    return profile, notes
+
+
+def _names_resolution(image: Any, data: Content, form: str) -> bool:
     """Whether the file says how large a pixel is; libvips answers 1 per mm or 72 per inch where it does not."""
     if form == "PNG":
         return any(name == b"pHYs" and content[8:9] == b"\1" for name, content in containers.png_chunks(data))
-    return form in ("JPEG", "TIFF") and bool(image.get_typeof("resolution-unit"))
+    if form == "TIFF" and image.get_typeof("resolution-unit"):
+        return image.get("resolution-unit") != "none"
+    return form == "JPEG" and bool(image.get_typeof("resolution-unit"))
 
 
-def _read_tiff(data: bytes, notes: list[str]) -> tuple[bytes | None, bytes | None]:
-    if data[2:4] in (b"+\0", b"\0+"):
-        notes.append("EXIF and IPTC of a BigTIFF file are not read.")
-    block, directory = exif.from_tiff(data)
-    if exif.PHOTOSHOP in directory or exif.LAYERS in directory:
+def _read_tiff(data: Content, notes: list[str]) -> tuple[bytes | None, bytes | None]:
+    block, directory = tiff.describe(data)
+    if tiff.PHOTOSHOP in directory or tiff.LAYERS in directory:
         notes.append("Photoshop's layers, paths and other resources are not kept.")
-    return block, directory[exif.IPTC].value if exif.IPTC in directory else None
+    return block, directory[tiff.IPTC].value if tiff.IPTC in directory else None
 
 
-def _read_jpeg(data: bytes, notes: list[str]) -> tuple[bytes | None, tuple[tuple[str, str], ...]]:
-    iptc, comments = None, []
+def _read_jpeg(data: Content, notes: list[str], limits: Limits) -> tuple[bytes | None, tuple[tuple[str, str], ...]]:
+    iptc, comments, size = None, [], 0
     for marker, content in containers.jpeg_segments(data):
         if marker == containers.APP13 and content.startswith(containers.PHOTOSHOP_MARK):
             iptc = iptc or containers.iptc_of(content)
         elif marker == containers.APP2 and content.startswith(b"MPF\0"):
             notes.append("Further pictures in the file (a preview, a depth map or an HDR gain map) are not kept.")
+        elif marker == containers.APP1 and content.startswith(xmp.EXTENSION_MARK):
+            notes.append("The extended part of the XMP packet is not kept.")
         elif marker == containers.COMMENT:
+            size += len(content)
+            refuse_large("comments", size, limits.max_metadata)
             comments.append(("Comment", content.rstrip(b"\0").decode("utf-8", "replace")))
+    notes[:] = dict.fromkeys(notes)  # each once
     return iptc, tuple(comments)
 
 
-def _read_png(data: bytes, notes: list[str]) -> tuple[tuple[str, str], ...]:
-    comments, names = [], {}
+def _read_png(data: Content, notes: list[str], limits: Limits) -> tuple[tuple[str, str], ...]:
+    comments, names, size = [], {}, 0
     for name, content in containers.png_chunks(data):
-        names[name] = content
+        if name in (b"gAMA", b"cICP", b"iCCP", b"sRGB"):
+            names[name] = content
         comment = containers.png_text(name, content)
         if comment and comment[0] != XMP_KEYWORD:
+            size += len(comment[1])
+            refuse_large("comments", size, limits.max_metadata)
             comments.append(comment)
     standard_gamma = names.get(b"gAMA", (45455).to_bytes(4)) == (45455).to_bytes(4)
     if b"cICP" in names or (not standard_gamma and not names.keys() & {b"iCCP", b"sRGB"}):
         notes.append("The PNG colour chunks gAMA, cHRM and cICP are not kept; only an ICC profile is.")
     return tuple(comments)
-
-
-def _upright_xmp(xmp: bytes) -> bytes:
-    # As an attribute, or as an element; some viewers believe this orientation rather than EXIF's.
-    return re.sub(rb"(tiff:Orientation(?:\s*=\s*[\"']|>)\s*)[2-8]", rb"\g<1>1", xmp)
 
 
 def attach(image: Any, picture: Picture, form: str) -> Any:
@@ -120,20 +158,23 @@ def kept_by_vips(metadata: Metadata, form: str) -> str:
     return "icc|xmp|exif" if metadata.exif and form in ("WebP", "AVIF") else "icc|xmp"
 
 
-def complete(encoded: bytes, metadata: Metadata, form: str) -> bytes:
-    """The encoded file with what libvips did not write: EXIF byte for byte, XMP, IPTC, comments."""
+def complete(encoded: Content, metadata: Metadata, form: str) -> list[Edit]:
+    """What puts into the encoded file what libvips did not write: EXIF byte for byte, XMP, IPTC, comments."""
     if form == "PNG":
-        return containers.insert_chunks(encoded, _png_chunks(metadata))
+        added = containers.chunks_edit(encoded, _png_chunks(metadata))
+        return [added] if metadata.resolution else [added, containers.chunk_removal(encoded, b"pHYs")]
     if form == "JPEG":
-        return containers.insert_segments(encoded, _jpeg_segments(metadata))
+        return [containers.segments_edit(encoded, _jpeg_segments(metadata))]
     if form == "TIFF":
-        return exif.into_tiff(encoded, metadata.exif, metadata.iptc) if metadata.exif or metadata.iptc else encoded
+        return tiff.insertion(encoded, metadata.exif, metadata.iptc, has_resolution=metadata.resolution is not None)
     if metadata.exif:
-        held = _field(vips().Image.new_from_buffer(encoded, ""), "exif-data") or b""
+        data = encoded[:]
+        held = _field(vips().Image.new_from_buffer(data, ""), "exif-data") or b""
         held = held.removeprefix(containers.EXIF_MARK)
-        if len(held) >= len(metadata.exif) and encoded.count(held) == 1:
-            return encoded.replace(held, metadata.exif.ljust(len(held), b"\0"))
-    return encoded
+        if len(held) >= len(metadata.exif) and data.count(held) == 1:
+            at = data.index(held)
+            return [(at, at + len(held), metadata.exif.ljust(len(held), b"\0"))]
+    return []
 
 
 def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
@@ -154,9 +195,8 @@ def _jpeg_segments(metadata: Metadata) -> list[tuple[int, bytes]]:
     return segments + [(containers.COMMENT, text.encode()) for key, text in metadata.comments if key == "Comment"]
 
 
-def lost(encoded: bytes, picture: Picture, form: str) -> list[str]:
-    """What the picture has and the encoded file has not, one sentence each; found by reading the file back."""
-    image = vips().Image.new_from_buffer(encoded, "")
+def lost(image: Any, encoded: Content, picture: Picture, form: str) -> list[str]:
+    """What the picture has and the encoded file, read back as `image`, has not, one sentence each."""
     held, _ = read_metadata(image, encoded, form)
     metadata = picture.metadata
     notes = []
@@ -185,7 +225,7 @@ def _same_exif(held: bytes | None, wanted: bytes) -> bool:
     tags, wanted_tags = exif.read_block(held), exif.read_block(wanted)
     if tags is None or wanted_tags is None:
         return False
-    described = {tag: entry for tag, entry in wanted_tags.items() if tag in exif.DESCRIPTIVE}
+    described = {tag: entry for tag, entry in wanted_tags.items() if tag in tiff.DESCRIPTIVE}
     return _paths(described) <= _paths(tags)
 
 

@@ -10,6 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from undegrade.errors import UndegradeError
 
+SAMPLES: dict[int, type[np.generic]] = {8: np.uint8, 16: np.uint16, 32: np.float32}  # by their bits
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undegrade.errors import UndegradeError
-from undegrade.images.files import write_picture
 from undegrade.images.picture import Picture, from_unit, to_unit
 from undegrade.images.vips import vips
+from undegrade.images.writing import write_picture
 
 # Neutral grays, 0 to 255: a coloured or dark surround would change how the pictures look.
 BACKGROUND, LABEL, CAPTION = 240, 40, 120

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 from typing import Any
@@ -29,6 +30,10 @@ def vips() -> Any:
 def _load() -> tuple[Any, int]:
     import pyvips
 
+    # libvips warns of what it can do without; the notes of this room say what is lost.
+    logging.getLogger("pyvips").addHandler(logging.NullHandler())
     # The cache of results would keep big pictures alive. (A file that changes on disk is safe: only bytes are decoded.)
     pyvips.cache_set_max(0)
+    # Of the loaders in the library, those that were never tested against hostile files stay shut.
+    pyvips.block_untrusted_set(True)
     return pyvips, os.getpid()

@@ -17,6 +17,7 @@ from undegrade.inference.export import HEADER, VERSION, file_sha256
 from undegrade.inference.extras import needs_train
 from undegrade.inference.foreign import SpandrelBackend
 from undegrade.inference.models import PUBLISHED, why_not_run
+from undegrade.inference.openvino import openvino
 
 Pixels = NDArray[np.float32]
 Precision = Literal["auto", "bf16", "f32"]
@@ -107,9 +108,7 @@ def openvino_core() -> Any:
     Each one swaps the thread's signal stack; dropping two in the order they came leaves a freed one behind, and the
     next signal (Ctrl-C) then crashes the process.
     """
-    import openvino
-
-    return openvino.Core()
+    return openvino().Core()
 
 
 def _read_model(core: Any, path: Path) -> tuple[Any, dict[str, Any]]:

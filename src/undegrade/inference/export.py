@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
 from undegrade.inference.models import why_not_run
+from undegrade.inference.openvino import openvino
 
 if TYPE_CHECKING:
     from undegrade.networks import UniversalRestorer
@@ -63,8 +64,9 @@ def export(checkpoint: Path, out: Path, half: bool = True) -> None:
 
 def _convert(model: UniversalRestorer) -> Any:
     """The torch model as an `openvino.Model`, through the frontend itself: `convert_model` would report home."""
-    import openvino
     import torch
+
+    ov = openvino()
     from openvino._offline_transformations import apply_moc_transformations
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -89,7 +91,7 @@ def _convert(model: UniversalRestorer) -> Any:
         frontend = FrontEndManager().load_by_framework("pytorch")
         converted = frontend.convert(frontend.load(decoder))
     shapes: tuple[list[int], ...] = ([1, 3, -1, -1], [1, model.num_context], [])
-    converted.reshape({place: openvino.PartialShape(shape) for place, shape in enumerate(shapes)})
+    converted.reshape({place: ov.PartialShape(shape) for place, shape in enumerate(shapes)})
     # Folds constants and scales into the convolutions: a third of the nodes, and compiled in half the time.
     apply_moc_transformations(converted, cf=True)
     for place, name in zip((*converted.inputs, *converted.outputs), NAMES, strict=True):
@@ -98,17 +100,16 @@ def _convert(model: UniversalRestorer) -> Any:
 
 
 def _save(model: Any, out: Path, about: dict[str, Any], *, half: bool) -> None:
-    import openvino
-
+    ov = openvino()
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as folder:
             partial = Path(folder) / "model.xml"
             weights = partial.with_suffix(".bin")
-            openvino.save_model(model, partial, compress_to_fp16=half)
+            ov.save_model(model, partial, compress_to_fp16=half)
             # OpenVINO itself does not notice a damaged .bin file, so the header, saved second, carries its hash.
             about = {**about, "weights_sha256": file_sha256(weights)}
             model.set_rt_info(json.dumps(about), [HEADER])
-            openvino.save_model(model, partial, compress_to_fp16=half)
+            ov.save_model(model, partial, compress_to_fp16=half)
             weights.replace(out.with_suffix(".bin"))
             partial.replace(out)
     except (OSError, RuntimeError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
@@ -18,9 +17,6 @@ from undegrade.inference.backends import Backend
 from undegrade.inference.tiling import TILE, bands, cut, samples
 
 Pixels = NDArray[np.float32]
-
-
-Read = Callable[[int, int], Pixels]  # top and height of some rows -> (3, height, W)
 
 
 class Rows(Protocol):
@@ -42,6 +38,14 @@ class Rows(Protocol):
 
 class Finding(Protocol):
     """What has to be known of a diagnosis here."""
+
+    @property
+    def label(self) -> str:
+        """What is wrong."""
+
+    @property
+    def probability(self) -> float:
+        """Of the label."""
 
     @property
     def healthy(self) -> bool:
@@ -98,7 +102,7 @@ class Restorer(Generic[F]):
                 f"{self.backend.name}: the model has no classifier and cannot say what is wrong, only repair; choose "
                 "another model"
             )
-        return self._judge(self._look(partial(rows_of, picture), *picture.pixels.shape[1:])[0])
+        return self._judge(self._look(_Held(picture))[0])
 
     def restore(self, picture: Picture, on_tile: Callable[[int, int], None] = lambda done, total: None) -> Restored[F]:
         """The picture repaired, values clipped to [0, 1], or left alone where nothing is wrong with it.
@@ -111,19 +115,11 @@ class Restorer(Generic[F]):
             UndegradeError: the model's answer is no number.
         """
         began = time.perf_counter()
-        read, (_, height, width) = partial(rows_of, picture), picture.pixels.shape
-        context, restored = self._look(read, height, width)
-        diagnosis = self._judge(context) if self.backend.labels else None
-        if diagnosis is not None and diagnosis.healthy:
-            return Restored(picture=picture, diagnosis=diagnosis, changed=False, seconds=time.perf_counter() - began)
-        repaired = self._repair(read, height, width, context, on_tile) if restored is None else [restored]
-        pixels = np.concatenate([finished(band, gray=picture.gray) for band in repaired], axis=1)
-        return Restored(
-            picture=with_pixels(picture, pixels),
-            diagnosis=diagnosis,
-            changed=True,
-            seconds=time.perf_counter() - began,
-        )
+        diagnosis, repaired = self.restore_rows(_Held(picture), on_tile)
+        if repaired is not None:
+            picture = with_pixels(picture, np.concatenate(list(repaired), axis=1))
+        seconds = time.perf_counter() - began
+        return Restored(picture=picture, diagnosis=diagnosis, changed=repaired is not None, seconds=seconds)
 
     def restore_rows(
         self, rows: Rows, on_tile: Callable[[int, int], None] = lambda done, total: None
@@ -140,30 +136,28 @@ class Restorer(Generic[F]):
         Raises:
             UndegradeError: the model's answer is no number, or the rows cannot be read.
         """
-        context, _ = self._look(rows.pixels, rows.height, rows.width)
+        context, restored = self._look(rows)
         diagnosis = self._judge(context) if self.backend.labels else None
         if diagnosis is not None and diagnosis.healthy:
             return diagnosis, None
         rows.rewind()
-        bands = self._repair(rows.pixels, rows.height, rows.width, context, on_tile)
-        return diagnosis, (finished(band, gray=rows.gray) for band in bands)
+        repaired = iter([restored]) if restored is not None else self._repair(rows, context, on_tile)
+        return diagnosis, (finished(band, gray=rows.gray) for band in repaired)
 
-    def _look(self, read: Read, height: int, width: int) -> tuple[Pixels, Pixels | None]:
+    def _look(self, rows: Rows) -> tuple[Pixels, Pixels | None]:
         """What the picture's parts must know of it, the mean over its samples; and the restored one if it is small."""
         contexts, restored = [], None
-        for row in samples(height, width, multiple=self.backend.size_multiple):
-            given = read(row[0].top, row[0].height)
+        for row in samples(rows.height, rows.width, multiple=self.backend.size_multiple):
+            given = rows.pixels(row[0].top, row[0].height)
             for box in row:
                 restored, context = self._run(given[:, :, box.left : box.left + box.width])
                 contexts.append(context)
         mean: Pixels = np.mean(contexts, axis=0, dtype=np.float32)
         return mean, restored if len(contexts) == 1 else None
 
-    def _repair(
-        self, read: Read, height: int, width: int, context: Pixels, on_tile: Callable[[int, int], None]
-    ) -> Iterator[Pixels]:
+    def _repair(self, rows: Rows, context: Pixels, on_tile: Callable[[int, int], None]) -> Iterator[Pixels]:
         """The picture restored tile by tile, in bands (3, h, W)."""
-        grid = cut(height, width, tile=self.tile, multiple=self.backend.size_multiple)
+        grid = cut(rows.height, rows.width, tile=self.tile, multiple=self.backend.size_multiple)
         total, done = sum(map(len, grid)), count(1)
 
         def work(tile: Pixels) -> Pixels:
@@ -171,7 +165,7 @@ class Restorer(Generic[F]):
             on_tile(next(done), total)
             return pixels
 
-        return bands(grid, read, work)
+        return bands(grid, rows.pixels, work)
 
     def _run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
         """The restored image and its own context."""
@@ -196,6 +190,19 @@ def finished(band: Pixels, *, gray: bool) -> Pixels:
     return np.clip(band, 0, 1, out=band)
 
 
-def rows_of(picture: Picture, top: int, height: int) -> Pixels:
-    """These rows of a picture, (3, height, W), a view."""
-    return picture.pixels[:, top : top + height]
+class _Held:
+    """The rows of a picture in memory."""
+
+    def __init__(self, picture: Picture) -> None:
+        self.picture = picture
+        _, self.height, self.width = picture.pixels.shape
+
+    @property
+    def gray(self) -> bool:
+        return self.picture.gray
+
+    def pixels(self, top: int, height: int) -> Pixels:
+        return self.picture.pixels[:, top : top + height]
+
+    def rewind(self) -> None:
+        pass
