@@ -34,7 +34,7 @@ for file in files:
         code = main(["restore", file, "-o", f"{out}/", "--model", model])
     results.append((file, code, errors.getvalue(), time.process_time() - began))
 status = pathlib.Path("/proc/self/status")  # rusage counts what the process was forked from, too
-peak = int(re.search("VmHWM:\\s*(\\d+) kB", status.read_text())[1]) if status.exists() else 0
+peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", status.read_text())[1]) if status.exists() else 0
 print(json.dumps((results, peak)))
 """
 
