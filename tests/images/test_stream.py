@@ -68,7 +68,7 @@ def test_a_turned_picture_is_read_upright(folder: Path, tmp_path: Path) -> None:
     image.write_to_file(str(tmp_path / "turned.jpg"))
     whole, rows = read_picture(tmp_path / "turned.jpg"), PictureRows(tmp_path / "turned.jpg")
     assert (rows.height, rows.width) == (77, 300)
-    np.testing.assert_array_equal(rows.pixels(20, 30), whole.pixels[:, 20:50])
+    np.testing.assert_array_equal(rows.pixels(20, 100, 30, 50), whole.pixels[:, 20:50, 100:150])
 
 
 @pytest.mark.parametrize("name", pictures())

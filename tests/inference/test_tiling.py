@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -12,9 +13,13 @@ from undegrade.inference.tiling import Box, bands, cut, samples
 Scene = Callable[[int, int], NDArray[np.float32]]
 
 
+def part_of(image: NDArray[np.float32], top: int, left: int, height: int, width: int) -> NDArray[np.float32]:
+    return image[:, top : top + height, left : left + width]
+
+
 def put_together(image: NDArray[np.float32], work, **sizes: int) -> NDArray[np.float32]:
     grid = cut(*image.shape[1:], **sizes)
-    return np.concatenate(list(bands(grid, lambda top, height: image[:, top : top + height], work)), axis=1)
+    return np.concatenate(list(bands(grid, partial(part_of, image), work)), axis=1)
 
 
 @settings(max_examples=100, deadline=None)
@@ -56,9 +61,10 @@ def test_what_reaches_no_farther_than_the_margin_is_the_same_tiled_and_whole(
 def test_only_a_row_of_tiles_is_asked_for_at_a_time_from_top_to_bottom() -> None:
     asked = []
 
-    def read(top: int, height: int) -> NDArray[np.float32]:
+    def read(top: int, left: int, height: int, width: int) -> NDArray[np.float32]:
+        assert (left, width) == (0, 50)
         asked.append((top, height))
-        return np.ones((3, height, 50), np.float32)
+        return np.ones((3, height, width), np.float32)
 
     heights = [band.shape[1] for band in bands(cut(1000, 50, tile=64, overlap=16, margin=4), read, lambda part: part)]
     assert sum(heights) == 1000

@@ -50,9 +50,9 @@ class PictureRows:
         """Whether it has one channel of colour."""
         return self.about.gray
 
-    def pixels(self, top: int, height: int) -> Pixels:
-        """The colours of these rows, (3, height, W) in [0, 1]."""
-        return self.read(top, height).pixels
+    def pixels(self, top: int, left: int, height: int, width: int) -> Pixels:
+        """The colours of a part of the picture, (3, height, width) in [0, 1]; order as for `read`."""
+        return self._read(top, height, slice(left, left + width)).pixels
 
     def rewind(self) -> None:
         """Begin at the top again."""
@@ -73,18 +73,19 @@ class PictureRows:
 
     def read(self, top: int, height: int) -> Picture:
         """These rows as a picture of their own, with its alpha; no row above an earlier call's first."""
+        return self._read(top, height, slice(None))
+
+    def _read(self, top: int, height: int, across: slice) -> Picture:
         bottom, have = top + height, self._top + len(self._kept)
         if top < self._top or bottom > self.height:
             raise ValueError(f"rows {top} to {bottom}; expected from {self._top} to {self.height}")
+        self._kept = self._kept[top - self._top :]
+        self._top = top
         if bottom > have:
             for start in range(have, top, height):  # what is skipped is decoded and forgotten
                 self._samples(start, min(height, top - start))
-            fresh = self._samples(max(have, top), bottom - max(have, top))
-            self._kept = np.concatenate([self._kept[top - self._top :], fresh])
-        else:
-            self._kept = self._kept[top - self._top :]
-        self._top = top
-        values = unit_values(self.opened.path, self._kept[:height], self.opened.image)
+            self._kept = np.concatenate([self._kept, self._samples(max(have, top), bottom - max(have, top))])
+        values = unit_values(self.opened.path, self._kept[:height, across], self.opened.image)
         return picture_of(self.opened, values)
 
     def _samples(self, top: int, height: int) -> NDArray[np.generic]:

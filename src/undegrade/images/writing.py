@@ -31,6 +31,8 @@ SAVERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 DEPTHS = {"PNG": (8, 16), "JPEG": (8,), "TIFF": (8, 16, 32), "WebP": (8,), "AVIF": (8, 16)}
 CLASSIC_TIFF = 3 << 30  # bytes of samples; a classic TIFF file ends at 4 GiB, and noise does not compress
+LARGE_JPEG = 4_000_000  # pixels; above, coding tables made for the picture would keep all of it in memory to save 3 %
+ROWS = 64  # converted at a time
 AVIF_STEP = 16  # AVIF's deepest samples have 12 bits; libvips carries them in the upper 12 of 16
 
 
@@ -82,9 +84,10 @@ def write_rows(
 
     def samples() -> Iterator[NDArray[Any]]:
         for band in bands:
-            values, lost_samples = samples_of(band, form)
-            notes.update(dict.fromkeys(lost_samples))
-            yield values
+            for part in _sliced(band):
+                values, lost_samples = samples_of(part, form)
+                notes.update(dict.fromkeys(lost_samples))
+                yield values
 
     with written_whole(path) as partial:
         try:
@@ -121,6 +124,14 @@ def check_target(path: Path, quality: int | None = None) -> str:
     return form
 
 
+def _sliced(band: Picture) -> Iterator[Picture]:
+    """The band in parts, so that what is computed on the way to its samples is small."""
+    for top in range(0, band.pixels.shape[1], ROWS):
+        rows = slice(top, top + ROWS)
+        alpha = None if band.alpha is None else band.alpha[:, rows]
+        yield replace(band, pixels=band.pixels[:, rows], alpha=alpha)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Saver:
     """Writes the image it is called with to `target`; `complete` then adds what libvips leaves out."""
@@ -143,6 +154,8 @@ class Saver:
         saver, options = SAVERS[form]
         if form == "AVIF":
             options = options | {"bitdepth": 12 if depth == 16 else 8}
+        if form == "JPEG" and image.height * image.width > LARGE_JPEG:
+            options = options | {"optimize_coding": False}
         if form == "TIFF" and depth == 32:
             options = options | {"predictor": "float"}
         if form == "TIFF" and image.height * image.width * image.bands * depth // 8 > CLASSIC_TIFF:

@@ -29,8 +29,8 @@ class Rows(Protocol):
     def gray(self) -> bool:
         """Whether it has one channel of colour."""
 
-    def pixels(self, top: int, height: int) -> Pixels:
-        """These rows, (3, height, W) in [0, 1]."""
+    def pixels(self, top: int, left: int, height: int, width: int) -> Pixels:
+        """This part, (3, height, width) in [0, 1]."""
 
     def rewind(self) -> None:
         """Begin at the top again."""
@@ -148,9 +148,8 @@ class Restorer(Generic[F]):
         """What the picture's parts must know of it, the mean over its samples; and the restored one if it is small."""
         contexts, restored = [], None
         for row in samples(rows.height, rows.width, multiple=self.backend.size_multiple):
-            given = rows.pixels(row[0].top, row[0].height)
             for box in row:
-                restored, context = self._run(given[:, :, box.left : box.left + box.width])
+                restored, context = self._run(rows.pixels(box.top, box.left, box.height, box.width))
                 contexts.append(context)
         mean: Pixels = np.mean(contexts, axis=0, dtype=np.float32)
         return mean, restored if len(contexts) == 1 else None
@@ -201,8 +200,8 @@ class _Held:
     def gray(self) -> bool:
         return self.picture.gray
 
-    def pixels(self, top: int, height: int) -> Pixels:
-        return self.picture.pixels[:, top : top + height]
+    def pixels(self, top: int, left: int, height: int, width: int) -> Pixels:
+        return self.picture.pixels[:, top : top + height, left : left + width]
 
     def rewind(self) -> None:
         pass

@@ -102,7 +102,7 @@ def _ramp(length: int) -> NDArray[np.float64]:
 
 
 def bands(
-    grid: Sequence[Sequence[Tile]], read: Callable[[int, int], Pixels], work: Callable[[Pixels], Pixels]
+    grid: Sequence[Sequence[Tile]], read: Callable[[int, int, int, int], Pixels], work: Callable[[Pixels], Pixels]
 ) -> Iterator[Pixels]:
     """The picture that the worked tiles make, from top to bottom, in bands (C, h, W) that are finished.
 
@@ -110,22 +110,25 @@ def bands(
 
     Args:
         grid: from `cut`.
-        read: (top, height) -> these rows of the picture, (C, height, W); asked for from top to bottom.
+        read: (top, left, height, width) -> this part of the picture, (C, height, width); asked for from top to bottom.
         work: (C, h, w) -> the same shape.
     """
     carried: Pixels | None = None
+    width = grid[0][-1].left + grid[0][-1].columns.size
     tops = [row[0].top for row in grid]
     for row, (top, following) in zip(grid, pairwise([*tops, tops[-1] + grid[-1][0].rows.size]), strict=True):
-        given = read(top, row[0].rows.size)
-        band = np.zeros_like(given)
-        if carried is not None:
-            band[:, : carried.shape[1]] = carried
+        band: Pixels | None = None
         for tile in row:
-            across = slice(tile.left, tile.left + tile.columns.size)
-            band[:, :, across] += work(given[:, :, across]) * (tile.rows[:, None] * tile.columns)
+            worked = work(read(top, tile.left, tile.rows.size, tile.columns.size))
+            if band is None:
+                band = np.zeros((len(worked), tile.rows.size, width), np.float32)
+                if carried is not None:
+                    band[:, : carried.shape[1]] = carried
+            band[:, :, tile.left : tile.left + tile.columns.size] += worked * (tile.rows[:, None] * tile.columns)
+        assert band is not None  # a row has tiles
         finished = following - top
+        carried = band[:, finished:].copy()  # what is finished is not kept alive
         yield band[:, :finished]
-        carried = band[:, finished:]
 
 
 def samples(height: int, width: int, *, side: int = SAMPLE, most: int = SAMPLED, multiple: int = 1) -> list[list[Box]]:
