@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -68,20 +68,37 @@ class Restorer(Generic[F]):
         Raises:
             UndegradeError: the model's answer is no number.
         """
-        tiles = survey(self._grid(picture))
-        return self._judge([self._run(picture, tile)[1] for tile in tiles], tiles)
+        return self.judge([self.probabilities(picture)])
 
-    def restore(self, picture: Picture, on_tile: Callable[[int, int], None] = lambda done, total: None) -> Restored[F]:
+    def probabilities(self, picture: Picture) -> Pixels:
+        """What `diagnose` judges by: the probability of each label, (num_labels,)."""
+        tiles = survey(self._grid(picture))
+        return combine([self._run(picture, tile)[1] for tile in tiles], tiles)
+
+    def judge(self, probabilities: Sequence[Pixels]) -> F:
+        """One diagnosis for several pictures, such as the frames of a shot: that of their mean `probabilities`."""
+        return self._name(np.mean(probabilities, axis=0, dtype=np.float64), self.backend.labels)
+
+    def restore(
+        self,
+        picture: Picture,
+        on_tile: Callable[[int, int], None] = lambda done, total: None,
+        *,
+        diagnosis: F | None = None,
+    ) -> Restored[F]:
         """The picture repaired, values clipped to [0, 1], or left alone where nothing is wrong with it.
 
         Args:
             picture: of any size.
             on_tile: told after each tile how many are done, and of how many.
+            diagnosis: decides whether it is left alone; None: that of this picture.
 
         Raises:
             UndegradeError: the model's answer is no number.
         """
         began = time.perf_counter()
+        if diagnosis is not None and diagnosis.healthy:
+            return Restored(picture=picture, diagnosis=diagnosis, changed=False, seconds=time.perf_counter() - began)
         grid = self._grid(picture)
         tiles = [tile for row in grid for tile in row]
         first = survey(grid)
@@ -92,7 +109,7 @@ class Restorer(Generic[F]):
             probabilities.append(answer)
             blend(canvas, tile, pixels)
             on_tile(done, len(tiles))
-        diagnosis = self._judge(probabilities, first)
+        diagnosis = diagnosis or self.judge([combine(probabilities, first)])
         if diagnosis.healthy:
             return Restored(picture=picture, diagnosis=diagnosis, changed=False, seconds=time.perf_counter() - began)
         for done, tile in enumerate((t for t in tiles if t not in first), start=len(first) + 1):
@@ -114,6 +131,3 @@ class Restorer(Generic[F]):
             raise UndegradeError(f"{self.backend.name}: the model's answer is no number; try another model")
         odds = np.exp(logits - logits.max())
         return pixels, odds / odds.sum()
-
-    def _judge(self, probabilities: list[Pixels], tiles: list[Tile]) -> F:
-        return self._name(combine(probabilities, tiles), self.backend.labels)
