@@ -6,6 +6,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_variable_frame_rate_is_kept_to_the_tick(film: Film, tmp_path: Path, end
         assert times(target) == times(source)
         with av.open(str(target)) as container:
             packets = [p for p in container.demux(container.streams.video[0]) if p.size]
-        assert all(a.dts < b.dts for a, b in zip(packets, packets[1:], strict=False) if None not in (a.dts, b.dts))
+        assert all(a.dts < b.dts for a, b in pairwise(packets) if None not in (a.dts, b.dts))
         assert all(packet.dts <= packet.pts for packet in packets if packet.dts is not None)
 
 

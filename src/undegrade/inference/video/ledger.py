@@ -92,23 +92,27 @@ class Ledger:
         return self.folder / f"segment-{segment}.json", self.folder / f"segment-{segment}.packets"
 
 
-def open_ledger(target: Path, facts: Mapping[str, object]) -> Ledger:
-    """The ledger of a job; an earlier one's, where all the facts are the same.
+@contextmanager
+def open_ledger(target: Path, facts: Mapping[str, object]) -> Iterator[Ledger]:
+    """The ledger of a job; an earlier one's, where all the facts are the same. It stays if the job is not finished.
 
     Args:
         target: of the job.
         facts: all that the result depends on.
 
     Raises:
-        UndegradeError: the folder cannot be created.
+        UndegradeError: it cannot be created or, inside the block, written to.
     """
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     folder = target.with_name(f".{target.name}.{key}{SUFFIX}")
+    ledger = Ledger(folder=folder, target=target)
     try:
         folder.mkdir(exist_ok=True)
+        yield ledger
     except OSError as error:
         raise UndegradeError(f"{target}: cannot be written ({error.strerror}); check the folder and the disk") from None
-    return Ledger(folder=folder, target=target)
+    finally:
+        ledger.abandon()
 
 
 def _checksum(path: Path) -> int:

@@ -112,8 +112,7 @@ def restore_video(
     check_target(clip.path, target, wish)
     plan = plan_encoding(clip, target.suffix.lower(), codec=wish.codec, crf=wish.crf)
     segments = [piece for shot in clip.shots for piece in shot.pieces(wish.longest)]
-    ledger = open_ledger(target, _facts(clip, plan, wish, model))
-    try:
+    with open_ledger(target, _facts(clip, plan, wish, model)) as ledger:
         check_result(clip, plan, ledger.result)
         steps = _Steps(on_step)
         judged = _judge(restorer, clip, plan.form, ledger, steps)
@@ -122,10 +121,6 @@ def restore_video(
         restored = _restore(restorer, clip, plan, judged, wish, ledger, steps) if unwell else 0
         notes = _write(clip, plan if unwell else None, segments, ledger)
         ledger.publish()
-    except OSError as error:
-        raise UndegradeError(f"{target}: cannot be written ({error.strerror}); check the folder and the disk") from None
-    finally:
-        ledger.abandon()
     return RestoredVideo(
         clip=clip,
         shots=tuple(judged),
