@@ -1,6 +1,7 @@
 """A tiny model and small pictures that every test may ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -77,4 +78,80 @@ def photo_file(tmp_path: Path, scene: Callable[[int, int], NDArray[np.float32]])
     path = tmp_path / "in" / "photo.png"
     path.parent.mkdir()
     write_picture(Picture(pixels=scene(45, 70)), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def film() -> Callable[..., Path]:
+    """Makes clips: `write_film`."""
+    return write_film
+
+
+def write_film(
+    path: Path,
+    *,
+    frames: int = 12,
+    size: tuple[int, int] = (64, 48),
+    codec: str = "libx264",
+    form: str = "yuv420p",
+    times: Sequence[int] | None = None,
+    time_base: Fraction = Fraction(1, 25),
+    tags: tuple[int, int, int, int] = (0, 2, 2, 2),
+    sounds: int = 0,
+    subtitles: str | None = None,
+    turn: int = 0,
+    shots: Sequence[int] = (0,),
+    level: Callable[[int], float] = lambda number: 0.4,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """A clip of gradients that move, made with PyAV: range, matrix, primaries and transfer as in `tags`."""
+    import av
+
+    clock = list(times if times is not None else range(frames))
+    with av.open(str(path), "w") as out:
+        out.metadata["title"] = "A film"
+        video = out.add_stream(codec, rate=25, options={"crf": "10"} if options is None else options)
+        video.width, video.height, video.pix_fmt = *size, form
+        video.time_base = video.codec_context.time_base = time_base
+        context = video.codec_context
+        context.color_range, context.colorspace, context.color_primaries, context.color_trc = tags
+        if turn:
+            video.set_display_rotation(turn)
+        tones = [out.add_stream("aac", rate=48000) for _ in range(sounds)]
+        words = out.add_mux_stream(subtitles, time_base=Fraction(1, 1000)) if subtitles else None
+        for tone in tones:
+            tone.metadata["language"] = "deu"
+        if sounds:
+            out.set_chapters(
+                [{"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}]
+            )
+        for number, time in enumerate(clock):
+            frame = av.VideoFrame(*size, form)
+            for place, plane in enumerate(frame.planes):
+                wide = plane.line_size // (2 if "10" in form else 1)
+                down, across = np.mgrid[0 : plane.height, 0:wide]
+                shade = level(number) + 0.1 * np.sin(
+                    (across + down + 2 * number + 9 * sum(n <= number for n in shots)) / 9
+                )
+                samples = (shade if place == 0 else 0.5 + (shade - 0.4) * (-1) ** place) * (
+                    1023 if "10" in form else 255
+                )
+                plane.update(samples.astype(np.uint16 if "10" in form else np.uint8).tobytes())
+            frame.pts, frame.time_base = time, time_base
+            frame.color_range, frame.colorspace, frame.color_primaries, frame.color_trc = tags
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        for stream_number, tone in enumerate(tones):
+            for start in range(0, 24 * 1024, 1024):
+                wave = np.sin(np.arange(start, start + 1024) * (stream_number + 1) / 30).astype(np.float32)
+                sound = av.AudioFrame.from_ndarray(wave[None].repeat(2, 0), format="fltp", layout="stereo")
+                sound.sample_rate, sound.pts = 48000, start
+                out.mux(tone.encode(sound))
+            out.mux(tone.encode(None))
+        for start in (100, 250) if words else ():
+            line = av.Packet(b"words" if subtitles != "mov_text" else b"\x00\x05words")
+            line.stream, line.time_base = words, Fraction(1, 1000)
+            line.pts = line.dts = start
+            line.duration = 100
+            out.mux(line)
     return path

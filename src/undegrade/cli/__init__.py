@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from undegrade import __version__
-from undegrade.cli import catalogue, data, degrade, diagnose, evaluate, export, importing, probe, restore, train
+from undegrade.cli import catalogue, data, degrade, diagnose, evaluate, export, importing, probe, restore, train, video
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 for verb in (
     restore.restore,
+    video.video,
     diagnose.diagnose,
     degrade.degrade,
     train.train,

@@ -126,6 +126,11 @@ def training_progress(steps: int, *, shown: bool) -> Iterator[tuple[Callable[[in
         yield advance, console.print
 
 
+def sentence_of(diagnosis: Diagnosis | None) -> str:
+    """What is wrong, for a table."""
+    return diagnosis.sentence if diagnosis else "not named by this model"
+
+
 def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
     """The diagnosis as JSON-like data."""
     return {

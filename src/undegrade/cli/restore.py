@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from undegrade.cli.output import Report, as_data, progress
+from undegrade.cli.output import Report, as_data, progress, sentence_of
 from undegrade.inference.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def restore(
             report.add(*_describe(job, outcome))
             if sheet:
                 before, after = (reduced(path, SHEET_SIDE, limits) for path in (job.source, job.target))
-                pairs.append((f"{job.source.name}: {_sentence(outcome.pages[0])}", before, after))
+                pairs.append((f"{job.source.name}: {sentence_of(outcome.pages[0].diagnosis)}", before, after))
     if sheet and pairs:
         written = attempt(sheet, partial(before_after_sheet, pairs, sheet))
         if isinstance(written, Failure):
@@ -116,17 +116,13 @@ def _describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[st
         "seconds": round(done.seconds, 3),
         "notes": list(done.notes),
     }
-    what, sentence = "restored" if changed else "left alone", _sentence(first)
+    what, sentence = "restored" if changed else "left alone", sentence_of(first.diagnosis)
     if len(done.pages) > 1:
         record["pages"] = [{"changed": page.changed, "diagnosis": _diagnosis(page)} for page in done.pages]
         what = f"{changed} of {len(done.pages)} pages restored"
-        sentence = "; ".join(dict.fromkeys(map(_sentence, done.pages)))
+        sentence = "; ".join(dict.fromkeys(sentence_of(page.diagnosis) for page in done.pages))
     return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")
 
 
 def _diagnosis(page: Page[Diagnosis]) -> dict[str, Any] | None:
     return as_data(page.diagnosis) if page.diagnosis else None
-
-
-def _sentence(page: Page[Diagnosis]) -> str:
-    return page.diagnosis.sentence if page.diagnosis else "not named by this model"

@@ -32,6 +32,7 @@ from undegrade.inference.restorer import F, Pixels, Restorer
 
 COPIED = 512  # rows at a time
 TAG = "restored"  # photo.png becomes photo.restored.png
+VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".wmv", ".flv", ".3gp")
 
 T = TypeVar("T")
 
@@ -153,6 +154,8 @@ def _pictures(path: Path) -> list[Path]:
         return paths
     if not path.exists():
         raise UndegradeError(f"{path}: no such file; check the name")
+    if path.suffix.lower() in VIDEOS:
+        raise UndegradeError(f"{path}: a video; use undegrade video")
     return [path]
 
 

@@ -102,33 +102,56 @@ class Restorer(Generic[F]):
                 f"{self.backend.name}: the model has no classifier and cannot say what is wrong, only repair; choose "
                 "another model"
             )
-        return self._judge(self._look(_Held(picture))[0])
+        return self._judge(self.look(picture))
 
-    def restore(self, picture: Picture, on_tile: Callable[[int, int], None] = lambda done, total: None) -> Restored[F]:
+    def look(self, picture: Picture) -> Pixels:
+        """What `judge` and the picture's parts must know of it, (num_context,); the last numbers are the logits."""
+        return self._look(_Held(picture))[0]
+
+    def judge(self, context: Pixels) -> F | None:
+        """The diagnosis that a context stands for; None where the model names nothing.
+
+        The mean of several contexts, such as those of a shot's frames, is the context of all of them together.
+        """
+        return self._judge(context) if self.backend.labels else None
+
+    def restore(
+        self,
+        picture: Picture,
+        on_tile: Callable[[int, int], None] = lambda done, total: None,
+        *,
+        context: Pixels | None = None,
+    ) -> Restored[F]:
         """The picture repaired, values clipped to [0, 1], or left alone where nothing is wrong with it.
 
         Args:
             picture: of any size.
             on_tile: told after each tile how many are done, and of how many.
+            context: from `look`, of this picture or of what it is a part of; None looks.
 
         Raises:
             UndegradeError: the model's answer is no number.
         """
         began = time.perf_counter()
-        diagnosis, repaired = self.restore_rows(_Held(picture), on_tile)
+        diagnosis, repaired = self.restore_rows(_Held(picture), on_tile, context=context)
         if repaired is not None:
             picture = with_pixels(picture, np.concatenate(list(repaired), axis=1))
         seconds = time.perf_counter() - began
         return Restored(picture=picture, diagnosis=diagnosis, changed=repaired is not None, seconds=seconds)
 
     def restore_rows(
-        self, rows: Rows, on_tile: Callable[[int, int], None] = lambda done, total: None
+        self,
+        rows: Rows,
+        on_tile: Callable[[int, int], None] = lambda done, total: None,
+        *,
+        context: Pixels | None = None,
     ) -> tuple[F | None, Iterator[Pixels] | None]:
         """`restore` for a picture that is too large to be held: it is read and given back in bands.
 
         Args:
             rows: the picture; gone through twice.
             on_tile: as for `restore`.
+            context: as for `restore`.
 
         Returns:
             What is wrong, and the repaired rows from top to bottom, (3, h, W) in [0, 1]; None where nothing is wrong.
@@ -136,8 +159,10 @@ class Restorer(Generic[F]):
         Raises:
             UndegradeError: the model's answer is no number, or the rows cannot be read.
         """
-        context, restored = self._look(rows)
-        diagnosis = self._judge(context) if self.backend.labels else None
+        restored: Pixels | None = None
+        if context is None:
+            context, restored = self._look(rows)
+        diagnosis = self.judge(context)
         if diagnosis is not None and diagnosis.healthy:
             return diagnosis, None
         rows.rewind()

@@ -1,6 +1,7 @@
-"""How near one picture is to another: plain functions over scikit-image."""
+"""How near one picture is to another, and how calm a clip: plain functions, some over scikit-image."""
 
+from undegrade.metrics.flicker import flicker
 from undegrade.metrics.psnr import psnr
 from undegrade.metrics.ssim import WINDOW, ssim
 
-__all__ = ["WINDOW", "psnr", "ssim"]
+__all__ = ["WINDOW", "flicker", "psnr", "ssim"]
