@@ -50,7 +50,7 @@ def _torch(way, picture):
 
 
 def _openvino(way, picture):
-    from undegrade.inference.backends import OpenVinoBackend
+    from undegrade.inference.openvino import OpenVinoBackend
 
     precision = "bf16" if way.endswith("bfloat16") else "f32"
     backend = OpenVinoBackend(WEIGHTS / "universal-small.xml", precision=precision)

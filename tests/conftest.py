@@ -17,6 +17,12 @@ from undegrade.recipes import RECIPES
 from undegrade.training.run import build
 
 
+@pytest.fixture(autouse=True)
+def compiled_models(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled models are kept among the files of the tests, not in the home folder."""
+    monkeypatch.setenv("UNDEGRADE_CACHE", str(tmp_path_factory.getbasetemp() / "compiled"))
+
+
 def tiny_network(answer: str) -> UniversalRestorer:
     """Width 8, untrained, changes every picture a little, and always gives the same `answer`."""
     model = build(RECIPES["universal-small-debug"]())

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 from undegrade.errors import UndegradeError
 
 if TYPE_CHECKING:
-    from undegrade.api import Degraded, Result, degrade, diagnose, load, replay, restore
+    from undegrade.api import Degraded, Restorer, Result, degrade, diagnose, load, replay, restore
     from undegrade.batch import Record
     from undegrade.diagnosis import Diagnosis
-    from undegrade.inference.restorer import Restorer
 
 __version__ = "0.1.0"
 
@@ -18,7 +17,7 @@ _HOMES = {
     "Degraded": "undegrade.api",
     "Diagnosis": "undegrade.diagnosis",
     "Record": "undegrade.batch",
-    "Restorer": "undegrade.inference.restorer",
+    "Restorer": "undegrade.api",
     "Result": "undegrade.api",
     "degrade": "undegrade.api",
     "diagnose": "undegrade.api",

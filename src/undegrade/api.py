@@ -12,10 +12,13 @@ from undegrade.diagnosis import Diagnosis, name, name_all
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
 from undegrade.images.picture import gray_of
-from undegrade.inference.backends import open_backend
+from undegrade.inference.backend import Precision
+from undegrade.inference.backends import choose
+from undegrade.inference.batch import Done, Job, restore_file
 from undegrade.inference.extras import needs_train
+from undegrade.inference.memory import parse_size
 from undegrade.inference.models import DEFAULT_MODEL, find_model
-from undegrade.inference.restorer import Restorer
+from undegrade.inference.restorer import Restorer as BaseRestorer
 
 LOADED_AT_ONCE = 4  # models kept in memory
 
@@ -49,14 +52,53 @@ class Degraded:
     records: tuple[Record, ...]
 
 
-def load(model: str | Path = DEFAULT_MODEL) -> Restorer[Diagnosis]:
-    """A model ready to run, loaded once for each state of its file.
+class Restorer(BaseRestorer[Diagnosis]):
+    """A model ready to run.
+
+    >>> Restorer("no-such-model")
+    Traceback (most recent call last):
+    undegrade.errors.UndegradeError: unknown model 'no-such-model'; known are universal-small, or give a file ending ...
 
     Args:
-        model: name of a shipped model, or path of an .xml (OpenVINO) or .safetensors (PyTorch) file.
+        model: name of a shipped model, or path of an .xml (OpenVINO), .onnx or .safetensors (PyTorch) file.
+        device: "auto", "cpu", "cuda" or "mps".
+        precision: "auto", "bf16", "fp16" or "f32".
+        memory: bytes that the process may take, or a size such as "1.5GB"; tiles are chosen accordingly.
+
+    Attributes:
+        choice: what runs the model, and why, in one sentence.
 
     Raises:
-        UndegradeError: there is no such model, or its file is damaged.
+        UndegradeError: there is no such model or device, or the model's file is damaged.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        device: str = "auto",
+        precision: Precision = "auto",
+        memory: int | str | None = None,
+    ) -> None:
+        budget = parse_size(memory) if isinstance(memory, str) else memory
+        chosen = choose(find_model(model), device=device, precision=precision)
+        self.choice = chosen.sentence
+        super().__init__(chosen.backend, name_all if chosen.backend.multi_label else name, memory=budget)
+
+    def restore_file(self, source: str | Path, target: str | Path) -> Done[Diagnosis]:
+        """A picture file restored into another one, of any size, in memory that does not grow with its height.
+
+        Raises:
+            UndegradeError: the file cannot be read, restored or written; nothing is then left at the target.
+        """
+        return restore_file(self, Job(source=Path(source), target=Path(target)))
+
+
+def load(model: str | Path = DEFAULT_MODEL) -> Restorer:
+    """`Restorer(model)`, loaded once for each state of its file.
+
+    Raises:
+        UndegradeError: as `Restorer`.
     """
     path = find_model(model)
     state = path.stat()
@@ -64,12 +106,11 @@ def load(model: str | Path = DEFAULT_MODEL) -> Restorer[Diagnosis]:
 
 
 @lru_cache(maxsize=LOADED_AT_ONCE)
-def _load(path: Path, changed_ns: int, size: int) -> Restorer[Diagnosis]:
-    backend = open_backend(path)
-    return Restorer(backend, name_all if backend.multi_label else name)
+def _load(path: Path, changed_ns: int, size: int) -> Restorer:
+    return Restorer(path)
 
 
-def restore(image: object, model: str | Path | Restorer[Diagnosis] = DEFAULT_MODEL) -> Result:
+def restore(image: object, model: str | Path | Restorer = DEFAULT_MODEL) -> Result:
     """The image repaired, and what was wrong with it; where nothing was wrong, its pixels come back as they were.
 
     Args:
@@ -85,12 +126,12 @@ def restore(image: object, model: str | Path | Restorer[Diagnosis] = DEFAULT_MOD
     return Result(image=back(restored.picture), diagnosis=restored.diagnosis, changed=restored.changed)
 
 
-def diagnose(image: object, model: str | Path | Restorer[Diagnosis] = DEFAULT_MODEL) -> Diagnosis:
+def diagnose(image: object, model: str | Path | Restorer = DEFAULT_MODEL) -> Diagnosis:
     """What is wrong with the image; arguments and errors as for `restore`."""
     return _restorer(model).diagnose(from_object(image)[0])
 
 
-def _restorer(model: str | Path | Restorer[Diagnosis]) -> Restorer[Diagnosis]:
+def _restorer(model: str | Path | Restorer) -> Restorer:
     return model if isinstance(model, Restorer) else load(model)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from undegrade.cli import main
-from undegrade.inference.backends import OpenVinoBackend
+from undegrade.inference.openvino import OpenVinoBackend
 
 Capture = pytest.CaptureFixture[str]
 

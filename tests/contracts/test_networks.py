@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from undegrade.errors import UndegradeError
-from undegrade.inference.backends import OpenVinoBackend, TorchBackend
 from undegrade.inference.export import export
+from undegrade.inference.openvino import OpenVinoBackend
+from undegrade.inference.pytorch import TorchBackend
 from undegrade.networks import (
     NETWORKS,
     DegradationClassifier,

@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from undegrade.errors import UndegradeError
-from undegrade.inference.backends import OpenVinoBackend, TorchBackend, open_backend
-from undegrade.inference.openvino import openvino
+from undegrade.inference import backends
+from undegrade.inference.backends import choose, open_backend
+from undegrade.inference.openvino import OpenVinoBackend, cache_folder, openvino
+from undegrade.inference.pytorch import TorchBackend
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
@@ -67,6 +69,90 @@ def test_threads_may_share_a_backend(model: Path, scene: Scene) -> None:
             np.testing.assert_array_equal(picture, alone)
 
 
+def test_torch_in_bf16_stays_near_float32(checkpoint: Path, scene: Scene) -> None:
+    image = scene(64, 64)
+    exact, rounded = TorchBackend(checkpoint), TorchBackend(checkpoint, precision="bf16")
+    difference = rounded.run(image)[0] - exact.run(image)[0]
+    assert 0 < np.square(difference).mean() < 1e-5  # 50 dB
+    assert exact.exact() is None
+    again = rounded.exact()
+    assert again is not None
+    np.testing.assert_array_equal(again.run(image)[0], exact.run(image)[0])
+
+
+def test_a_model_for_one_size_answers_as_that_for_all(model: Path, scene: Scene) -> None:
+    backend = OpenVinoBackend(model, precision="f32")
+    sized = backend.for_size(40, 60)
+    assert backend.for_size(44, 64) is sized  # both are padded to 48 x 64
+    _, context = backend.run(scene(100, 100))
+    for size in ((40, 60), (48, 64)):
+        for one, other in zip(backend.run(scene(*size), context), sized.run(scene(*size), context), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+    assert backend.for_size(16, 16) is not sized
+    assert backend.run(scene(20, 30))[0].shape == (3, 20, 30)
+
+
+def test_float32_is_at_hand_where_bf16_is_not_enough(model: Path, scene: Scene) -> None:
+    assert OpenVinoBackend(model, precision="f32").exact() is None
+    backend = OpenVinoBackend(model)
+    if backend.precision == "bf16":
+        exact = backend.exact()
+        assert exact is not None
+        assert exact.name.endswith("f32")
+        assert exact.run(scene(20, 20))[0].shape == (3, 20, 20)
+
+
+def test_what_was_compiled_is_kept_for_the_next_time(
+    model: Path, tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    monkeypatch.setenv("UNDEGRADE_CACHE", str(kept))
+    before = OpenVinoBackend(model).run(scene(20, 20))[0]
+    blobs = list(kept.iterdir())
+    assert blobs
+    assert kept.stat().st_mode & 0o077 == 0
+    np.testing.assert_array_equal(OpenVinoBackend(model).run(scene(20, 20))[0], before)
+    for blob in blobs:  # damaged, it is made anew
+        blob.write_bytes(blob.read_bytes()[: blob.stat().st_size // 2])
+    np.testing.assert_array_equal(OpenVinoBackend(model).run(scene(20, 20))[0], before)
+    monkeypatch.setenv("UNDEGRADE_CACHE", str(model / "no-folder"))
+    np.testing.assert_array_equal(OpenVinoBackend(model).run(scene(20, 20))[0], before)
+    monkeypatch.setenv("UNDEGRADE_CACHE", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    OpenVinoBackend(model)
+    assert not (tmp_path / "other").exists()
+    monkeypatch.delenv("UNDEGRADE_CACHE")
+    assert cache_folder() == tmp_path / "other" / "undegrade"
+
+
+def test_the_device_is_chosen_and_the_choice_explained(
+    model: Path, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert choose(model).sentence.endswith(": the CPU, no GPU")
+    assert choose(model, device="cpu").why == "the CPU, as asked"
+    assert "the .xml file of an export is faster there" in choose(checkpoint).why
+    with pytest.raises(UndegradeError, match="device: cuda; PyTorch finds none here"):
+        choose(model, device="cuda")
+    with pytest.raises(UndegradeError, match="device: 'tpu'; expected one of auto, cpu, cuda, mps"):
+        choose(model, device="tpu")
+    with pytest.raises(UndegradeError, match="precision: 'int8'; expected one of"):
+        choose(model, precision="int8")  # type: ignore[arg-type]
+    # Where a GPU is found, the checkpoint beside the exported model goes there; the CPU stands for it here.
+    monkeypatch.setattr(backends, "_may_have_gpu", lambda: True)
+    assert choose(model).why == "the CPU, no GPU that PyTorch can use"
+    monkeypatch.setattr(backends, "find_gpu", lambda: "cuda")
+    monkeypatch.setattr(backends, "TorchBackend", lambda path, device, precision: TorchBackend(path))
+    found = choose(model)
+    assert isinstance(found.backend, TorchBackend)
+    assert found.why == "the NVIDIA GPU, PyTorch can use it"
+
+
+def test_a_gpu_needs_the_checkpoint(model: Path, tmp_path: Path) -> None:
+    copy = copy_model(model, tmp_path)
+    with pytest.raises(UndegradeError, match=r"device: cuda; it needs tiny\.safetensors beside"):
+        choose(copy, device="cuda")
+
+
 def copy_model(model: Path, folder: Path) -> Path:
     for path in (model, model.with_suffix(".bin")):
         shutil.copy(path, folder)
@@ -116,7 +202,7 @@ def test_dropping_two_models_leaves_signals_working(model: Path) -> None:
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from undegrade.inference.backends import OpenVinoBackend\n"
+        "from undegrade.inference.openvino import OpenVinoBackend\n"
         "first, second = (OpenVinoBackend(Path(sys.argv[1])) for _ in range(2))\n"
         "del first\n"
         "del second\n"

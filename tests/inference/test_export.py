@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from undegrade.errors import UndegradeError
-from undegrade.inference.backends import OpenVinoBackend, TorchBackend, openvino_core
-from undegrade.inference.export import export, file_sha256
-from undegrade.inference.openvino import openvino
+from undegrade.inference.export import export
+from undegrade.inference.header import file_sha256
+from undegrade.inference.openvino import OpenVinoBackend, openvino, openvino_core
+from undegrade.inference.pytorch import TorchBackend
 from undegrade.networks import UniversalRestorer
 from undegrade.networks.checkpoint import load_checkpoint, read_header, save_checkpoint
 from undegrade.recipes import RECIPES
@@ -73,9 +74,9 @@ def test_exporting_reports_nothing_home(checkpoint: Path, tmp_path: Path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.bin", "m.xml"]
 
 
-@pytest.mark.parametrize("out", ["m.onnx", "nowhere/m.xml"])
+@pytest.mark.parametrize("out", ["m.bin", "nowhere/m.xml"])
 def test_what_cannot_be_written_is_said(checkpoint: Path, tmp_path: Path, out: str) -> None:
-    with pytest.raises(UndegradeError, match=r"m.onnx: unknown ending|m.xml: cannot be written"):
+    with pytest.raises(UndegradeError, match=r"m.bin: unknown ending|m.xml: cannot be written"):
         export(checkpoint, tmp_path / out)
     assert not list(tmp_path.iterdir())
 

@@ -10,13 +10,14 @@ from undegrade.cli import main
 from undegrade.diagnosis import name
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, read_picture, write_picture
+from undegrade.inference.backend import Backend
 from undegrade.inference.batch import Job, restore_file
 from undegrade.inference.restorer import Restorer
 
 Pixels = NDArray[np.float32]
 
 
-class Brighten:
+class Brighten(Backend):
     """Adds a tenth; calls dark pictures clean."""
 
     name, labels, size_multiple, multi_label = "brighten", ("clean", "haze"), 16, False
@@ -40,7 +41,7 @@ def test_in_bands_it_is_the_file_that_it_is_in_one_piece(kind: str, ending: str,
     source = tmp_path / kind
     write_picture(KINDS[kind], source)
     suffix = source.suffix if ending == "same" else ending
-    restorer = Restorer(Brighten(), name, tile=128)
+    restorer = Restorer(Brighten(), name, tile=(128, 128))
     picture = read_picture(source)
     whole = restorer.restore(picture)
     whole_notes = picture.notes + write_picture(whole.picture, tmp_path / f"whole{suffix}")
@@ -79,7 +80,7 @@ def test_an_answer_that_is_no_number_leaves_nothing(tmp_path: Path) -> None:
     source = tmp_path / "a.png"
     write_picture(Picture(pixels=PIXELS), source)
     with pytest.raises(UndegradeError, match="the model's answer is no number"):
-        restore_file(Restorer(Breaking(), name, tile=128), Job(source=source, target=tmp_path / "b.png"))
+        restore_file(Restorer(Breaking(), name, tile=(128, 128)), Job(source=source, target=tmp_path / "b.png"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -7,12 +8,13 @@ from numpy.typing import NDArray
 from undegrade.diagnosis import name, name_all
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture
+from undegrade.inference.backend import Backend
 from undegrade.inference.restorer import Restorer
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
 
-class Brighten:
+class Brighten(Backend):
     """Adds 0.3; says `clean` where a tile is dark in the mean, `haze` where it is bright."""
 
     name, labels, size_multiple, multi_label = "brighten", ("clean", "haze"), 16, False
@@ -35,6 +37,34 @@ class Broken(Brighten):
         self, image: NDArray[np.float32], context: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return image * np.float32("nan"), np.zeros(2, np.float32)
+
+
+def test_what_is_beyond_a_rough_model_is_left_to_the_exact_one(scene: Scene) -> None:
+    class Rough(Broken):
+        made = 0
+
+        def exact(self) -> Backend:
+            Rough.made += 1
+            return Brighten()
+
+    picture = Picture(pixels=scene(300, 700))
+    restored = Restorer(Rough(), name).restore(picture)
+    np.testing.assert_allclose(restored.picture.pixels, (picture.pixels + 0.3).clip(0, 1), atol=1e-6)
+    assert Rough.made == 1
+
+
+def test_large_pictures_go_through_a_model_made_for_their_tiles(scene: Scene) -> None:
+    class Sized(Brighten):
+        asked: ClassVar[list[tuple[int, int]]] = []
+
+        def for_size(self, height: int, width: int) -> Backend:
+            self.asked.append((height, width))
+            return self
+
+    for height, width in ((500, 600), (1024, 1500), (2100, 2600)):
+        Restorer(Sized(), name).restore(Picture(pixels=scene(height, width)))
+    assert len(Sized.asked) == 1
+    assert max(Sized.asked[0]) <= 512
 
 
 def test_what_is_wrong_is_repaired_and_clipped(scene: Scene) -> None:
@@ -149,7 +179,7 @@ class Nameless(Brighten):
 @pytest.mark.parametrize("size", [(20, 30), (900, 800)])
 def test_a_model_that_names_nothing_repairs_everything(size: tuple[int, int], scene: Scene) -> None:
     picture, backend = Picture(pixels=scene(*size) * np.float32(0.5)), Nameless()
-    restored = Restorer(backend, name, tile=512).restore(picture)
+    restored = Restorer(backend, name, tile=(512, 512)).restore(picture)
     assert restored.diagnosis is None
     assert restored.changed
     np.testing.assert_allclose(restored.picture.pixels, picture.pixels + np.float32(0.3), atol=1e-5)

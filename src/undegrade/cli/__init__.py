@@ -6,6 +6,8 @@ failed and the others were done, 2 the command cannot be carried out as given.
 
 from __future__ import annotations
 
+import ctypes
+import platform
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +19,9 @@ from undegrade import __version__
 from undegrade.cli import catalogue, data, degrade, diagnose, evaluate, export, importing, probe, restore, train, video
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
+
+MALLOPT_MMAP_THRESHOLD = -3  # of malloc.h
+LARGE_ARRAY = 1 << 20  # bytes
 
 app = typer.Typer(
     help="Restores any picture: names what is wrong with it and repairs it, offline, on a plain CPU.",
@@ -71,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _return_memory()
     try:
         verb = next((argument for argument in given if not argument.startswith("-")), "")
         with needs_train(f"undegrade {verb}"):
@@ -87,3 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return 1
     return 0
+
+
+def _return_memory() -> None:
+    """Large arrays go back to the system when they are dropped: glibc would keep those below 32 MB for later."""
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(MALLOPT_MMAP_THRESHOLD, LARGE_ARRAY)

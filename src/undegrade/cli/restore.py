@@ -95,7 +95,7 @@ def _parts(advance: Callable[[float], None], number: int) -> Callable[[int, int]
 def _model_facts(restorer: Restorer[Diagnosis], model: str) -> dict[str, str]:
     """What the record says of undegrade and the model."""
     from undegrade import __version__
-    from undegrade.inference.export import file_sha256
+    from undegrade.inference.header import file_sha256
     from undegrade.inference.models import find_model
 
     return {

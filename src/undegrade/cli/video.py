@@ -55,7 +55,7 @@ def video(
 
 def _identity(model: Path) -> str:
     """What tells this model from every other."""
-    from undegrade.inference.export import file_sha256
+    from undegrade.inference.header import file_sha256
 
     return " ".join(file_sha256(path) for path in (model, model.with_suffix(".bin")) if path.is_file())
 

@@ -1,8 +1,7 @@
-"""A checkpoint turned into an OpenVINO model, which runs without PyTorch."""
+"""A checkpoint turned into an OpenVINO or ONNX model, which runs without PyTorch."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import warnings
@@ -11,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
+from undegrade.inference.header import HEADER, INPUTS, OUTPUTS, describe, file_sha256
 from undegrade.inference.models import why_not_run
+from undegrade.inference.onnx import save_onnx
 from undegrade.inference.openvino import openvino
 
 if TYPE_CHECKING:
-    from undegrade.networks import UniversalRestorer
+    import torch
 
-VERSION = 2  # of the layout of the header
-NAMES = ("image", "context", "trust", "picture", "context_of_image")  # of the inputs and outputs
-HEADER = "undegrade"  # key of the header in the model's rt_info
+    from undegrade.networks import UniversalRestorer
 
 
 def export(checkpoint: Path, out: Path, half: bool = True) -> None:
-    """Write the checkpoint as `out` (.xml) and a .bin file beside it, both or none.
+    """Write the checkpoint as `out`: .xml and a .bin file beside it, both or none; or .onnx.
 
     The model takes `image` (1, 3, H, W), RGB in [0, 1], H and W any multiples of its size multiple, and answers with
     `picture` (1, 3, H, W), not clipped, and `context_of_image` (1, num_context), whose last numbers are the logits.
@@ -32,15 +31,15 @@ def export(checkpoint: Path, out: Path, half: bool = True) -> None:
 
     Args:
         checkpoint: written by `undegrade train`.
-        out: path of the .xml file, in an existing folder; replaced where it exists.
-        half: store the weights as float16.
+        out: path of the .xml or .onnx file, in an existing folder; replaced where it exists.
+        half: store the weights as float16; .onnx has float32.
 
     Raises:
         UndegradeError: PyTorch is missing, the checkpoint is damaged, its network cannot be exported, or `out` cannot
             be written.
     """
-    if out.suffix.lower() != ".xml":
-        raise UndegradeError(f"{out}: unknown ending {out.suffix!r}; expected .xml")
+    if out.suffix.lower() not in (".xml", ".onnx"):
+        raise UndegradeError(f"{out}: unknown ending {out.suffix!r}; expected .xml or .onnx")
     with needs_train("exporting"):
         from undegrade.networks.checkpoint import load_checkpoint, read_header
 
@@ -50,30 +49,19 @@ def export(checkpoint: Path, out: Path, half: bool = True) -> None:
         raise UndegradeError(f"{checkpoint}: {obstacle}; it cannot be exported")
     if getattr(model.network.config, "local_size", 0):
         raise UndegradeError(f"{checkpoint}: networks with local statistics (local_size) cannot be exported")
-    about = {
-        "version": VERSION,
-        "network": header["network"],
-        "labels": list(model.labels),
-        "multi_label": model.multi_label,
-        "size_multiple": model.network.size_multiple,
-        "num_context": model.num_context,
-        "checkpoint_sha256": header["sha256"],
-    }
-    _save(_convert(model), out, about, half=half)
+    about = describe(model, header)
+    part, example = _traceable(model)
+    if out.suffix.lower() == ".onnx":
+        save_onnx(part, example, about, out)
+    else:
+        _save(_convert(part, example), out, about, half=half)
 
 
-def _convert(model: UniversalRestorer) -> Any:
-    """The torch model as an `openvino.Model`, through the frontend itself: `convert_model` would report home."""
+def _traceable(model: UniversalRestorer) -> tuple[torch.nn.Module, tuple[torch.Tensor, ...]]:
+    """`UniversalRestorer.answer_part` as a forward, and an example of what it takes."""
     import torch
 
-    ov = openvino()
-    from openvino._offline_transformations import apply_moc_transformations
-    from openvino.frontend import FrontEndManager
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
     class Part(torch.nn.Module):
-        """`UniversalRestorer.answer_part` as a forward."""
-
         def __init__(self) -> None:
             super().__init__()
             self.model = model
@@ -84,17 +72,26 @@ def _convert(model: UniversalRestorer) -> Any:
             return self.model.answer_part(image, context, trust)
 
     side = 2 * model.network.size_multiple
-    example = (torch.zeros(1, 3, side, side), torch.zeros(1, model.num_context), torch.zeros(()))
+    return Part().eval(), (torch.zeros(1, 3, side, side), torch.zeros(1, model.num_context), torch.zeros(()))
+
+
+def _convert(part: torch.nn.Module, example: tuple[torch.Tensor, ...]) -> Any:
+    """The torch model as an `openvino.Model`, through the frontend itself: `convert_model` would report home."""
+    ov = openvino()
+    from openvino._offline_transformations import apply_moc_transformations
+    from openvino.frontend import FrontEndManager
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns about itself
-        decoder = TorchScriptPythonDecoder(Part().eval(), example_input=example)
+        decoder = TorchScriptPythonDecoder(part, example_input=example)
         frontend = FrontEndManager().load_by_framework("pytorch")
         converted = frontend.convert(frontend.load(decoder))
-    shapes: tuple[list[int], ...] = ([1, 3, -1, -1], [1, model.num_context], [])
+    shapes: tuple[list[int], ...] = ([1, 3, -1, -1], list(example[1].shape), [])
     converted.reshape({place: ov.PartialShape(shape) for place, shape in enumerate(shapes)})
     # Folds constants and scales into the convolutions: a third of the nodes, and compiled in half the time.
     apply_moc_transformations(converted, cf=True)
-    for place, name in zip((*converted.inputs, *converted.outputs), NAMES, strict=True):
+    for place, name in zip((*converted.inputs, *converted.outputs), INPUTS + OUTPUTS, strict=True):
         place.set_names({name})
     return converted
 
@@ -115,9 +112,3 @@ def _save(model: Any, out: Path, about: dict[str, Any], *, half: bool) -> None:
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UndegradeError(f"{out}: cannot be written ({reason}); check the folder and the disk") from None
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from undegrade.errors import UndegradeError
+from undegrade.inference.backend import Backend, Pixels, naming_lack_of_memory
 from undegrade.inference.extras import MissingExtra, needs_train
 
-Pixels = NDArray[np.float32]
 
-
-class SpandrelBackend:
+class SpandrelBackend(Backend):
     """Any network that spandrel knows and that repairs RGB pictures at their own size; it names nothing.
 
     The file is read here, not by spandrel, so that nothing pickled in it is executed.
@@ -64,6 +62,6 @@ class SpandrelBackend:
         """See `Backend.run`; clipped, as spandrel has it, which also pads; there is no context."""
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), naming_lack_of_memory():
             picture = self._found(torch.from_numpy(np.ascontiguousarray(image[None])))
         return picture[0].numpy(), np.zeros(0, np.float32)

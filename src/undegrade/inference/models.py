@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 DEFAULT_MODEL = "universal-small"
-SUFFIXES = (".xml", ".safetensors")  # of model files: exported for OpenVINO, or a checkpoint for PyTorch
+SUFFIXES = (".xml", ".onnx", ".safetensors")  # of model files: for OpenVINO, for ONNX Runtime, for PyTorch
 PUBLISHED = (".pth", ".pt", ".ckpt")  # of other projects' weights, run by spandrel
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from undegrade.errors import UndegradeError
 from undegrade.images.picture import Picture, gray_of, with_pixels
-from undegrade.inference.backends import Backend
-from undegrade.inference.tiling import TILE, bands, cut, samples
+from undegrade.inference.backend import Backend, Pixels
+from undegrade.inference.memory import choose_tile
+from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 
-Pixels = NDArray[np.float32]
+OFTEN = 12 * 512 * 512  # pixels in tiles of one size: from then on a model made for it saves time
+SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
 
 
 class Rows(Protocol):
@@ -84,12 +88,22 @@ class Restorer(Generic[F]):
     Args:
         backend: runs the model.
         diagnose: from probabilities (num_labels,) and labels to a diagnosis.
-        tile: largest side of a tile, pixels.
+        tile: largest height and width of a tile, pixels; None chooses them by the picture's width and `memory`.
+        memory: bytes that the process may take; None: as little as costs no time.
     """
 
-    def __init__(self, backend: Backend, diagnose: Callable[[Pixels, tuple[str, ...]], F], *, tile: int = TILE) -> None:
-        self.backend, self.tile = backend, tile
+    def __init__(
+        self,
+        backend: Backend,
+        diagnose: Callable[[Pixels, tuple[str, ...]], F],
+        *,
+        tile: tuple[int, int] | None = None,
+        memory: int | None = None,
+    ) -> None:
+        self.backend, self.tile, self.memory = backend, tile, memory
         self._name = diagnose
+        self._exact: Backend | None = None  # asked for when it is needed
+        self._largest = math.inf  # side of what is run at once: less where memory was found to be short
 
     def diagnose(self, picture: Picture) -> F:
         """What is wrong with the picture.
@@ -181,21 +195,47 @@ class Restorer(Generic[F]):
 
     def _repair(self, rows: Rows, context: Pixels, on_tile: Callable[[int, int], None]) -> Iterator[Pixels]:
         """The picture restored tile by tile, in bands (3, h, W)."""
-        grid = cut(rows.height, rows.width, tile=self.tile, multiple=self.backend.size_multiple)
+        tile = self.tile or choose_tile(rows.width, self.memory)
+        grid = cut(rows.height, rows.width, tile=tile, multiple=self.backend.size_multiple)
         total, done = sum(map(len, grid)), count(1)
+        # By this picture alone: what is made of it must not depend on what was restored before.
+        size, times = Counter((t.rows.size, t.columns.size) for row in grid for t in row).most_common(1)[0]
+        usual = self.backend.for_size(*size) if times * size[0] * size[1] >= OFTEN else self.backend
 
-        def work(tile: Pixels) -> Pixels:
-            pixels, _ = self._run(tile, context)
+        def work(part: Pixels) -> Pixels:
+            pixels = self._repair_part(part, context, usual if part.shape[1:] == size else self.backend)
             on_tile(next(done), total)
             return pixels
 
         return bands(grid, rows.pixels, work)
 
-    def _run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+    def _repair_part(self, part: Pixels, context: Pixels, backend: Backend) -> Pixels:
+        """A tile restored; in smaller ones, if there is not enough memory for it."""
+        if max(part.shape[1:]) <= self._largest:
+            try:
+                return self._run(part, context, backend)[0]
+            except MemoryError:
+                self._largest = max(part.shape[1:]) // 2
+                if self._largest < SMALLEST:
+                    raise
+        multiple = self.backend.size_multiple
+        side = max(2, int(self._largest) // multiple) * multiple
+        grid = cut(*part.shape[1:], tile=(side, side), multiple=multiple)
+        rows = _Held(Picture(pixels=part))
+        work = partial(self._repair_part, context=context, backend=self.backend)
+        return np.concatenate(list(bands(grid, rows.pixels, work)), axis=1)
+
+    def _run(
+        self, image: Pixels, context: Pixels | None = None, backend: Backend | None = None
+    ) -> tuple[Pixels, Pixels]:
         """The restored image and its own context."""
-        pixels, own = self.backend.run(image, context)
-        if not (np.isfinite(pixels).all() and np.isfinite(own).all()):
-            raise UndegradeError(f"{self.backend.name}: the model's answer is no number; try another model")
+        pixels, own = (backend or self.backend).run(image, context)
+        if not _finite(pixels, own):
+            self._exact = self._exact or self.backend.exact()
+            if self._exact is not None:
+                pixels, own = self._exact.run(image, context)
+            if not _finite(pixels, own):
+                raise UndegradeError(f"{self.backend.name}: the model's answer is no number; try another model")
         return pixels, own
 
     def _judge(self, context: Pixels) -> F:
@@ -205,6 +245,10 @@ class Restorer(Generic[F]):
             return self._name(np.exp(-np.logaddexp(np.float32(0), -logits)), self.backend.labels)
         odds = np.exp(logits - logits.max())
         return self._name(odds / odds.sum(), self.backend.labels)
+
+
+def _finite(*arrays: Pixels) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
 def finished(band: Pixels, *, gray: bool) -> Pixels:

@@ -10,9 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-TILE = 512  # largest side of a tile in pixels: larger ones take more memory and no less time; what fits runs whole
-OVERLAP = 64  # pixels that neighbours share at least
-MARGIN = 16  # pixels along a tile's inner borders that do not count: there a network sees the border
+OVERLAP = 32  # pixels that neighbours share at least; twice as many make no difference that can be seen
+MARGIN = 8  # pixels along a tile's inner borders that do not count: there a network sees the border
 SAMPLE = 256  # side in pixels of the samples that a picture is judged by, of the order of what networks are trained on
 SAMPLED = 3  # rows and columns of samples, at most
 
@@ -40,7 +39,13 @@ class Tile:
 
 
 def cut(
-    height: int, width: int, *, tile: int = TILE, overlap: int = OVERLAP, margin: int = MARGIN, multiple: int = 1
+    height: int,
+    width: int,
+    *,
+    tile: tuple[int, int],
+    overlap: int = OVERLAP,
+    margin: int = MARGIN,
+    multiple: int = 1,
 ) -> list[list[Tile]]:
     """Rows of overlapping tiles whose weights sum to 1 at each pixel.
 
@@ -51,21 +56,23 @@ def cut(
     Args:
         height: of the picture, pixels.
         width: of the picture, pixels.
-        tile: largest side of a tile, pixels.
-        overlap: pixels that neighbours share at least, 0 to tile // 2.
+        tile: largest height and width of a tile, pixels.
+        overlap: pixels that neighbours share at least, 0 to half of either.
         margin: pixels along inner borders whose weight is 0, 0 to overlap // 2.
-        multiple: of the network; `tile` is a multiple of it.
+        multiple: of the network; `tile` has multiples of it.
 
     Raises:
         ValueError: `overlap`, `margin` or `tile` is out of range.
     """
-    if not 0 <= overlap <= tile // 2:
-        raise ValueError(f"overlap is {overlap}; it must be 0 to {tile // 2}, half the tile")
+    if not 0 <= overlap <= min(tile) // 2:
+        raise ValueError(f"overlap is {overlap}; it must be 0 to {min(tile) // 2}, half the tile")
     if not 0 <= margin <= overlap // 2:
         raise ValueError(f"margin is {margin}; it must be 0 to {overlap // 2}, half the overlap")
-    if tile % multiple or tile == multiple:
-        raise ValueError(f"tile is {tile}; it must be a multiple of {multiple}, at least twice that")
-    rows, columns = (_axis(length, tile, overlap, margin, multiple) for length in (height, width))
+    if any(side % multiple or side == multiple for side in tile):
+        raise ValueError(f"tile is {tile}; its sides must be multiples of {multiple}, at least twice that")
+    rows, columns = (
+        _axis(length, side, overlap, margin, multiple) for length, side in zip((height, width), tile, strict=True)
+    )
     return [[Tile(top=top, left=left, rows=down, columns=across) for left, across in columns] for top, down in rows]
 
 

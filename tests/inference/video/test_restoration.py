@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from undegrade.diagnosis import Diagnosis, name
 from undegrade.errors import UndegradeError
+from undegrade.inference.backend import Backend
 from undegrade.inference.restorer import Restorer
 from undegrade.inference.video.clip import expected_frames, read_clip
 from undegrade.inference.video.restoration import (
@@ -32,7 +33,7 @@ Pixels = NDArray[np.float32]
 LOSSLESS = {"crf": "0"}
 
 
-class Lift:
+class Lift(Backend):
     """Adds `more`; says `haze` where the picture is brighter in the mean than `limit`."""
 
     labels, size_multiple, name, multi_label = ("clean", "haze"), 16, "lift", False
@@ -366,11 +367,12 @@ SCRIPT = """
     from pathlib import Path
     import numpy as np
     from undegrade.diagnosis import name
+    from undegrade.inference.backend import Backend
     from undegrade.inference.restorer import Restorer
     from undegrade.inference.video.clip import read_clip
     from undegrade.inference.video.restoration import Wish, restore_video
 
-    class Slow:
+    class Slow(Backend):
         labels, size_multiple, name, multi_label = ("clean", "haze"), 16, "lift", False
         def run(self, image, context=None):
             time.sleep(0.02)
@@ -414,11 +416,12 @@ def test_memory_does_not_grow_with_the_clip(film: Film, tmp_path: Path) -> None:
         from pathlib import Path
         import numpy as np
         from undegrade.diagnosis import name
+        from undegrade.inference.backend import Backend
         from undegrade.inference.restorer import Restorer
         from undegrade.inference.video.clip import read_clip
         from undegrade.inference.video.restoration import Wish, restore_video
 
-        class Lift:
+        class Lift(Backend):
             labels, size_multiple, name, multi_label = ("clean", "haze"), 16, "lift", False
             def run(self, image, context=None):
                 return image + np.float32(0.1), np.array([0, 4], np.float32)
