@@ -83,6 +83,7 @@ def test_tiles_begin_at_multiples_overlap_enough_and_cover_the_picture(height: i
     tiles = [tile for row in grid for tile in row]
     assert max(max(tile.rows.size, tile.columns.size) for tile in tiles) <= 512
     assert all(tile.top % 16 == tile.left % 16 == 0 for tile in tiles)
+    assert len({(-(-tile.rows.size // 16), -(-tile.columns.size // 16)) for tile in tiles}) == 1  # once padded
     for axis, length in (([(row[0].top, row[0].rows.size) for row in grid], height),
                          ([(tile.left, tile.columns.size) for tile in grid[0]], width)):  # fmt: skip
         assert axis[0][0] == 0

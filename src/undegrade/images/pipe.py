@@ -16,7 +16,7 @@ from undegrade.images.vips import vips
 
 AHEAD = 2  # pieces that wait for libvips at most
 PATIENCE = 0.1  # seconds after which is looked whether libvips is still there
-PIECE = 8 << 20  # bytes that are packed at a time
+PIECE = 1 << 20  # bytes that are packed at a time
 FORMATS = {np.uint8: "uchar", np.uint16: "ushort", np.float32: "float"}  # libvips' names of the sample formats
 
 Samples = NDArray[np.generic]

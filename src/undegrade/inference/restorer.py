@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.memory import choose_tile
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 
-OFTEN = 12 * 512 * 512  # pixels in tiles of one size: from then on a model made for it saves time
+OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
 
 
@@ -198,12 +197,14 @@ class Restorer(Generic[F]):
         tile = self.tile or choose_tile(rows.width, self.memory)
         grid = cut(rows.height, rows.width, tile=tile, multiple=self.backend.size_multiple)
         total, done = sum(map(len, grid)), count(1)
-        # By this picture alone: what is made of it must not depend on what was restored before.
-        size, times = Counter((t.rows.size, t.columns.size) for row in grid for t in row).most_common(1)[0]
-        usual = self.backend.for_size(*size) if times * size[0] * size[1] >= OFTEN else self.backend
+        # By this picture alone: what is made of it must not depend on what was restored before. Its tiles are all of one
+        # size, once they are padded.
+        first, backend = grid[0][0], self.backend
+        if total * first.rows.size * first.columns.size >= OFTEN:
+            backend = backend.for_size(first.rows.size, first.columns.size)
 
         def work(part: Pixels) -> Pixels:
-            pixels = self._repair_part(part, context, usual if part.shape[1:] == size else self.backend)
+            pixels = self._repair_part(part, context, backend)
             on_tile(next(done), total)
             return pixels
 
