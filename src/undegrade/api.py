@@ -12,7 +12,6 @@ from undegrade.diagnosis import Diagnosis, name, name_all
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
 from undegrade.images.picture import gray_of
-from undegrade.inference.backend import Precision
 from undegrade.inference.backends import choose
 from undegrade.inference.batch import Done, Job, restore_file
 from undegrade.inference.extras import needs_train
@@ -77,7 +76,7 @@ class Restorer(BaseRestorer[Diagnosis]):
         model: str | Path = DEFAULT_MODEL,
         *,
         device: str = "auto",
-        precision: Precision = "auto",
+        precision: str = "auto",
         memory: int | str | None = None,
     ) -> None:
         budget = parse_size(memory) if isinstance(memory, str) else memory

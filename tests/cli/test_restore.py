@@ -165,3 +165,26 @@ def test_a_second_run_does_not_restore_its_own_results(model: Path, photo_file: 
     for _ in range(2):
         assert main(["restore", str(photo_file.parent), "--model", str(model)]) == 0
     assert sorted(path.name for path in photo_file.parent.iterdir()) == ["photo.png", "photo.restored.png"]
+
+
+def test_the_device_is_said_and_the_budget_kept(model: Path, photo_file: Path, capsys: Capture) -> None:
+    options = ["--model", str(model), "--device", "auto", "--precision", "f32", "--memory", "4GB"]
+    assert main(["restore", str(photo_file), *options]) == 0
+    assert capsys.readouterr().err == "tiny.xml, OpenVINO f32: the CPU, no GPU\n"
+    for option, value, said in (
+        ("--memory", "1MB", "memory: 1 MB; a picture 70 pixels wide needs"),
+        ("--memory", "much", "memory: 'much'; expected a size such as 1.5GB"),
+        ("--device", "tpu", "device: 'tpu'; expected one of auto, cpu, cuda, mps"),
+        ("--precision", "int8", "precision: 'int8'; expected one of"),
+    ):
+        assert main(["restore", str(photo_file), "--model", str(model), option, value]) in (1, 2)
+        assert said in capsys.readouterr().err
+
+
+def test_an_onnx_file_restores_alike(checkpoint: Path, model: Path, photo_file: Path, tmp_path: Path) -> None:
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "tiny.onnx")]) == 0
+    for name, used in (("a.png", tmp_path / "tiny.onnx"), ("b.png", model), ("c.png", checkpoint)):
+        assert main(["restore", str(photo_file), "-o", str(tmp_path / name), "--model", str(used)]) == 0
+    a, b, c = (read_picture(tmp_path / name).pixels for name in ("a.png", "b.png", "c.png"))
+    assert np.abs(a - c).max() <= 1.01 / 255
+    assert 10 * np.log10(1 / np.square(a - b).mean()) > 50

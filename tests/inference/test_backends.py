@@ -136,7 +136,7 @@ def test_the_device_is_chosen_and_the_choice_explained(
     with pytest.raises(UndegradeError, match="device: 'tpu'; expected one of auto, cpu, cuda, mps"):
         choose(model, device="tpu")
     with pytest.raises(UndegradeError, match="precision: 'int8'; expected one of"):
-        choose(model, precision="int8")  # type: ignore[arg-type]
+        choose(model, precision="int8")
     # Where a GPU is found, the checkpoint beside the exported model goes there; the CPU stands for it here.
     monkeypatch.setattr(backends, "_may_have_gpu", lambda: True)
     assert choose(model).why == "the CPU, no GPU that PyTorch can use"

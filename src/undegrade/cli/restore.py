@@ -35,6 +35,12 @@ Format = Annotated[
 Quality = Annotated[int | None, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF, else 95; no other has one.")]
 Strip = Annotated[bool, typer.Option("--strip", help="Write colours as sRGB and no metadata at all.")]
 Keep = Annotated[bool, typer.Option("--record", help="Note in the XMP metadata what was done.")]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="auto, cpu, cuda or mps; says in one line what runs the model, and why."),
+]
+Digits = Annotated[str, typer.Option("--precision", metavar="NAME", help="auto, bf16, fp16 or f32.")]
+Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="What the process may take at most, such as 1.5GB.")]
 MaxPixels = Annotated[
     int | None, typer.Option(min=1, metavar="COUNT", help="Refuse larger files undecoded; else above a gigapixel.")
 ]
@@ -52,16 +58,21 @@ def restore(
     strip: Strip = False,
     keep: Keep = False,
     max_pixels: MaxPixels = None,
+    device: Device = None,
+    precision: Digits = "auto",
+    memory: Memory = None,
 ) -> None:
     """Repair pictures. What has nothing wrong with it is left alone; originals are never overwritten."""
-    from undegrade.api import load
+    from undegrade.api import Restorer
     from undegrade.images import LIMITS, Limits, before_after_sheet, reduced
     from undegrade.inference.batch import Failure, Output, attempt, find_inputs, plan_jobs, restore_file
 
     report = Report(debug=context.obj, as_json=as_json)
     sources, failures = find_inputs(inputs)
     jobs = plan_jobs(inputs, sources, out, also=[sheet] if sheet else [], form=form, quality=quality)
-    restorer = load(model)
+    restorer = Restorer(model, device=device or "auto", precision=precision, memory=memory)
+    if device is not None:
+        typer.echo(restorer.choice, err=True)
     output = Output(strip=strip, quality=quality, record=_model_facts(restorer, model) if keep else None)
     limits = LIMITS if max_pixels is None else Limits(max_pixels=max_pixels)
     pairs: list[tuple[str, Any, Any]] = []

@@ -33,7 +33,7 @@ class Choice:
         return f"{self.backend.name}: {self.why}"
 
 
-def choose(path: Path, *, device: str = "auto", precision: Precision = "auto") -> Choice:
+def choose(path: Path, *, device: str = "auto", precision: str = "auto") -> Choice:
     """The backend for a model file.
 
     .xml runs on OpenVINO; on a GPU, the .safetensors file beside it runs on PyTorch instead. .safetensors runs on
@@ -51,6 +51,7 @@ def choose(path: Path, *, device: str = "auto", precision: Precision = "auto") -
         raise UndegradeError(f"device: {device!r}; expected one of {', '.join(DEVICES)}")
     if precision not in PRECISIONS:
         raise UndegradeError(f"precision: {precision!r}; expected one of {', '.join(PRECISIONS)}")
+    rounding: Precision = precision  # type: ignore[assignment]  # one of them, as was just seen
     suffix = path.suffix.lower()
     if suffix in PUBLISHED or suffix == ".onnx":
         if precision not in ("auto", "f32"):
@@ -60,7 +61,7 @@ def choose(path: Path, *, device: str = "auto", precision: Precision = "auto") -
         if device not in ("auto", "cpu"):
             raise UndegradeError(f"device: {device}; published weights run on the CPU alone, choose auto or cpu")
         return Choice(backend=SpandrelBackend(path), why="published weights, which run on the CPU")
-    return _choose_own(path, device, precision)
+    return _choose_own(path, device, rounding)
 
 
 def _choose_own(path: Path, device: str, precision: Precision) -> Choice:
@@ -79,7 +80,7 @@ def _choose_own(path: Path, device: str, precision: Precision) -> Choice:
     return Choice(backend=TorchBackend(checkpoint, device=target, precision=precision), why=f"{name}, {why}")
 
 
-def open_backend(path: Path, *, device: str = "auto", precision: Precision = "auto") -> Backend:
+def open_backend(path: Path, *, device: str = "auto", precision: str = "auto") -> Backend:
     """`choose` without its reason."""
     return choose(path, device=device, precision=precision).backend
 

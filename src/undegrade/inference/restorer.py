@@ -170,8 +170,9 @@ class Restorer(Generic[F]):
             What is wrong, and the repaired rows from top to bottom, (3, h, W) in [0, 1]; None where nothing is wrong.
 
         Raises:
-            UndegradeError: the model's answer is no number, or the rows cannot be read.
+            UndegradeError: the model's answer is no number, the rows cannot be read, or the budget is too small.
         """
+        tile = self.tile or choose_tile(rows.width, self.memory)
         restored: Pixels | None = None
         if context is None:
             context, restored = self._look(rows)
@@ -179,7 +180,7 @@ class Restorer(Generic[F]):
         if diagnosis is not None and diagnosis.healthy:
             return diagnosis, None
         rows.rewind()
-        repaired = iter([restored]) if restored is not None else self._repair(rows, context, on_tile)
+        repaired = iter([restored]) if restored is not None else self._repair(rows, tile, context, on_tile)
         return diagnosis, (finished(band, gray=rows.gray) for band in repaired)
 
     def _look(self, rows: Rows) -> tuple[Pixels, Pixels | None]:
@@ -192,13 +193,14 @@ class Restorer(Generic[F]):
         mean: Pixels = np.mean(contexts, axis=0, dtype=np.float32)
         return mean, restored if len(contexts) == 1 else None
 
-    def _repair(self, rows: Rows, context: Pixels, on_tile: Callable[[int, int], None]) -> Iterator[Pixels]:
+    def _repair(
+        self, rows: Rows, tile: tuple[int, int], context: Pixels, on_tile: Callable[[int, int], None]
+    ) -> Iterator[Pixels]:
         """The picture restored tile by tile, in bands (3, h, W)."""
-        tile = self.tile or choose_tile(rows.width, self.memory)
         grid = cut(rows.height, rows.width, tile=tile, multiple=self.backend.size_multiple)
         total, done = sum(map(len, grid)), count(1)
-        # By this picture alone: what is made of it must not depend on what was restored before. Its tiles are all of one
-        # size, once they are padded.
+        # Decided by this picture alone: what is made of it must not depend on what was restored before. Its tiles are
+        # all of one size, once they are padded.
         first, backend = grid[0][0], self.backend
         if total * first.rows.size * first.columns.size >= OFTEN:
             backend = backend.for_size(first.rows.size, first.columns.size)
