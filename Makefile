@@ -16,7 +16,7 @@ help:
 	@echo "make bench  speed and memory, into benchmarks/results/"
 
 demo: .venv/installed-base
-	$(BIN)/undegrade restore examples -o demo-output --sheet demo-output/before-after.jpg
+	$(BIN)/undegrade restore examples -o demo-output --overwrite --sheet demo-output/before-after.jpg
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .
