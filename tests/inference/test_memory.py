@@ -11,7 +11,7 @@ from undegrade.errors import UndegradeError
 from undegrade.images import Picture
 from undegrade.inference import memory
 from undegrade.inference.backend import Backend, Pixels, naming_lack_of_memory
-from undegrade.inference.memory import TILES, choose_tile, parse_size, resident
+from undegrade.inference.memory import TILES, choose_tile, parse_size
 from undegrade.inference.restorer import SMALLEST, Restorer
 
 Scene = Callable[[int, int], NDArray[np.float32]]
