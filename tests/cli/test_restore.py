@@ -120,10 +120,10 @@ def test_a_file_that_may_not_be_read_is_one_line(
 ) -> None:
     opened = os.open
 
-    def refuse(path: str | Path, flags: int, mode: int = 0o777) -> int:
+    def refuse(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
         if Path(path) == photo_file:
             raise PermissionError(13, "Permission denied")
-        return opened(path, flags, mode)
+        return opened(path, flags, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", refuse)
     assert main(["restore", str(photo_file), "--model", str(model)]) == 1
@@ -182,7 +182,7 @@ def test_the_sheet_shows_every_picture(model: Path, album: Path, tmp_path: Path)
 def test_a_second_run_does_not_restore_its_own_results(model: Path, photo_file: Path) -> None:
     for _ in range(2):
         assert main(["restore", str(photo_file.parent), "--overwrite", "--model", str(model)]) == 0
-    assert sorted(path.name for path in photo_file.parent.iterdir()) == ["photo.png", "photo.restored.png"]
+    assert [path.name for path in visible(photo_file.parent)] == ["photo.png", "photo.restored.png"]
 
 
 def test_the_device_is_said_and_the_budget_kept(model: Path, photo_file: Path, capsys: Capture) -> None:

@@ -19,7 +19,8 @@ from PIL import Image
 
 from undegrade.cli import main
 from undegrade.images import Picture, read_picture, write_picture
-from undegrade.inference.journal import NAME
+from undegrade.inference.jobs import Job
+from undegrade.inference.journal import NAME, open_journals
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 Capture = pytest.CaptureFixture[str]
@@ -38,14 +39,24 @@ def album(tmp_path: Path, scene: Scene) -> Path:
 
 
 @pytest.fixture
+def flat(tmp_path: Path, scene: Scene) -> Path:
+    """Two pictures in a folder."""
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    for number, name in enumerate(("a.png", "b.png")):
+        write_picture(Picture(pixels=scene(20 + number, 30)), folder / name)
+    return folder
+
+
+@pytest.fixture
 def run(model: Path) -> Run:
     return lambda *arguments: main(["restore", *map(str, arguments), "--model", str(model)])
 
 
 def below(folder: Path) -> list[str]:
-    """The visible files in it and in its folders."""
-    paths = (path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
-    return sorted(path.relative_to(folder).as_posix() for path in paths)
+    """The visible files in it and in its visible folders."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if not name.startswith(".") and "/." not in name)
 
 
 def test_folders_in_folders_are_mirrored(run: Run, album: Path, tmp_path: Path) -> None:
@@ -153,6 +164,127 @@ def test_a_second_run_does_only_what_has_changed(
     assert "the journal is damaged" in capsys.readouterr().err
 
 
+def test_what_others_put_there_after_a_failure_stays(run: Run, flat: Path, tmp_path: Path, capsys: Capture) -> None:
+    whole = (flat / "b.png").read_bytes()
+    (flat / "b.png").write_bytes(whole[:300])
+    out = tmp_path / "out"
+    assert run(flat, "-o", out) == 1
+    (flat / "b.png").write_bytes(whole)
+    (out / "b.png").write_text("mine")
+    assert run(flat, "-o", out) == 1
+    assert "b.png: exists already; --overwrite replaces it" in capsys.readouterr().err
+    assert (out / "b.png").read_text() == "mine"
+
+
+def test_folders_behind_links_are_not_written_into(run: Run, album: Path, tmp_path: Path, capsys: Capture) -> None:
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    for folder in (out, outside):
+        folder.mkdir()
+    (out / "1999").symlink_to(outside)
+    assert run(album, "-r", "-o", out) == 1
+    assert capsys.readouterr().err.count("a link leads out of") == 2
+    assert list(outside.iterdir()) == []
+    assert below(out) == ["a.png", "b.jpg", "c.tif"]
+    (out / NAME).unlink()
+    (out / NAME).symlink_to(outside / "journal")
+    assert run(album, "-o", out) == 2
+    assert "a link stands in the way of the journal" in capsys.readouterr().err
+    assert list(outside.iterdir()) == []
+
+
+def test_what_a_shell_expands_is_restored_once(run: Run, flat: Path) -> None:
+    for option, tag in (("--overwrite", "restored"), ("--in-place", "original")):
+        for _ in range(2):
+            assert run(*sorted(flat.glob("*.png")), option) == 0
+        assert {path.name.count(f".{tag}") for path in flat.glob("*.png")} == {0, 1}
+    assert not [path for path in flat.iterdir() if path.name.count(".original") > 1]
+
+
+def test_an_output_folder_inside_the_input_is_passed_by(run: Run, album: Path, capsys: Capture) -> None:
+    for said in ("5 restored", "5 done before"):
+        assert run(album, "-r", "-o", album / "out") == 0
+        assert said in capsys.readouterr().err
+    assert not (album / "out" / "out").exists()
+
+
+def test_the_journal_is_found_when_pictures_are_added(run: Run, tmp_path: Path, scene: Scene, capsys: Capture) -> None:
+    folder = tmp_path / "grows"
+    for number, name in enumerate(("deep/down/a.png", "deep/down/b.png", "deep/c.png", "d.png")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_picture(Picture(pixels=scene(9, 9)), folder / name)
+        assert run(folder, "-r", "-o", tmp_path / "out", "--json") == 0
+        summary = [json.loads(line) for line in capsys.readouterr().out.splitlines()][-1]
+        assert summary.get("summary", {}).get("done before", 0) == number
+    moved = tmp_path / "moved"
+    (tmp_path / "out").rename(moved)
+    assert run(folder, "-r", "-o", moved, "--overwrite") == 0  # what is done is not done again even then
+    assert "4 done before" in capsys.readouterr().err
+    assert list(moved.rglob(NAME)) == [moved / NAME]
+
+
+def test_two_runs_in_one_folder_do_not_meet(run: Run, flat: Path, tmp_path: Path, capsys: Capture) -> None:
+    job = Job(source=flat / "a.png", target=tmp_path / "a.png", home=tmp_path)
+    with open_journals([job], {}):
+        assert run(flat, "-o", tmp_path) == 2
+    assert "another run writes into this folder" in capsys.readouterr().err
+    assert not (tmp_path / NAME).exists()  # nothing was noted in it
+    assert run(flat, "-o", tmp_path) == 0
+
+
+def test_a_dry_run_knows_what_is_done(run: Run, flat: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "out"
+    assert run(flat, "-o", out) == 0
+    (out / "b.png").write_text("mine")
+    capsys.readouterr()
+    assert run(flat, "-o", out, "--dry-run", "--json") == 0
+    first, second = (json.loads(line)["would"] for line in capsys.readouterr().out.splitlines())
+    assert first == "nothing: done before"
+    assert second.startswith("nothing: ")
+    assert second.endswith("b.png: exists already; --overwrite replaces it")
+
+
+KILL = """
+import os, signal, sys
+from pathlib import Path
+from undegrade.cli import main
+move, left = Path.replace, int(sys.argv[1])
+def replace(path, target):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return move(path, target)
+Path.replace = replace
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("in_place", [False, True])
+def test_killed_at_any_step_it_goes_on(
+    in_place: bool, model: Path, flat: Path, tmp_path: Path, run: Run, capsys: Capture
+) -> None:
+    """Before every single renaming of a file, which is where something becomes visible."""
+    originals = {path.name: path.read_bytes() for path in flat.iterdir()}
+    for step in range(6 if in_place else 4):
+        folder, out = tmp_path / f"{step}", tmp_path / f"{step}-out"
+        folder.mkdir()
+        for name, data in originals.items():
+            (folder / name).write_bytes(data)
+        rest = [str(folder), *(["--in-place"] if in_place else ["-o", str(out)])]
+        command = [sys.executable, "-c", KILL, str(step), "restore", *rest, "--model", str(model)]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == -signal.SIGKILL
+        assert run(*rest) == 0, capsys.readouterr().err
+        results = folder if in_place else out
+        expected = {NAME, *originals} | ({f"{name[0]}.original.png" for name in originals} if in_place else set())
+        assert {path.name for path in results.iterdir()} == expected  # and nothing half written is left
+        for name, data in originals.items():
+            kept = folder / (f"{name[0]}.original.png" if in_place else name)
+            assert kept.read_bytes() == data
+            assert read_picture(results / name).pixels.shape[2] == 30
+            assert (results / name).read_bytes() != data
+
+
 def test_a_run_that_is_killed_goes_on(model: Path, tmp_path: Path, scene: Scene, capsys: Capture) -> None:
     album, out = tmp_path / "album", tmp_path / "out"
     album.mkdir()
@@ -191,6 +323,10 @@ def test_from_stdin_to_stdout(model: Path, album: Path) -> None:
     assert done.stderr.startswith(b"rain streaks: restored in ")
     done = pipe((album / "a.png").read_bytes(), "--format", "webp", "-o", "-")
     assert Image.open(io.BytesIO(done.stdout)).format == "WEBP"
+    assert pipe((album / "a.png").read_bytes(), "-o", str(album / "b.jpg")).returncode == 2  # it exists
+    command = [sys.executable, "-m", "undegrade", "restore", str(album / "a.png"), "-o", "-", "--model", str(model)]
+    sent = subprocess.run(command, capture_output=True, check=True).stdout
+    assert Image.open(io.BytesIO(sent)).size == (30, 20)
     done = pipe(b"not a picture")
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"error: stdin: not a picture")

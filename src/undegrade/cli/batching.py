@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undegrade.cli.output import Report, as_data, progress, sentence_of
-from undegrade.errors import UndegradeError
+from undegrade.images import check_target
 from undegrade.inference.batch import Done, Output, Page, restore_file
+from undegrade.inference.header import file_sha256
 from undegrade.inference.jobs import Failure, Job, attempt
-from undegrade.inference.journal import Journal
+from undegrade.inference.journal import Finished, Journal, content_sha256
+from undegrade.inference.placing import check_place, place, unfinished
 
 if TYPE_CHECKING:
     from undegrade.diagnosis import Diagnosis
@@ -43,7 +46,7 @@ class Batch:
         restorer: shared by all of them.
         output: how results are written.
         limits: how large files may be.
-        journal: of what is done already; None for a single picture.
+        journals: of what is done already, by their folders; a single picture has none.
         overwrite: replace results that exist.
         at_once: how many pictures at a time.
     """
@@ -51,7 +54,7 @@ class Batch:
     restorer: Restorer[Diagnosis]
     output: Output
     limits: Limits
-    journal: Journal | None
+    journals: Mapping[Path, Journal]
     overwrite: bool
     at_once: int
     _parts: dict[Job, float] = field(default_factory=dict)
@@ -80,22 +83,24 @@ class Batch:
         return done
 
     def _restore(self, job: Job, advance: Callable[[float], None]) -> Reported:
-        known = None if self.journal is None or self.overwrite else self.journal.find(job)
+        journal = None if job.home is None else self.journals.get(job.home)
+        known = None if journal is None else journal.find(job)
         if known is not None:
             self._tell(job, 1, advance)
             row = (*known["row"][:2], BEFORE, *known["row"][3:])
             return Reported(job=job, record={**known["record"], "before": True}, row=row, outcome=BEFORE)
-        own = self.overwrite or job.target == job.source or (self.journal is not None and self.journal.is_own(job))
-        if job.target.exists() and not job.target.is_symlink() and not own:  # links are refused by themselves
-            raise UndegradeError(f"{job.target}: exists already; --overwrite replaces it")
-        if self.journal is not None:
-            self.journal.begin(job)
-        tiles = lambda done, total: self._tell(job, done / total, advance)  # noqa: E731
-        done = restore_file(self.restorer, job, tiles, limits=self.limits, output=self.output)
+        check_place(job, overwrite=self.overwrite)
+        with unfinished(job, journal) as part:
+            check_target(job.target, self.output.quality)
+            source = "" if journal is None else content_sha256(job.source)
+            tiles = lambda done, total: self._tell(job, done / total, advance)  # noqa: E731
+            done = restore_file(self.restorer, replace(job, target=part), tiles, limits=self.limits, output=self.output)
+            record, row = describe(job, done)
+            if journal is not None:
+                finished = Finished(part=part, source=source, content=file_sha256(part))
+                journal.note(job, finished, {"record": record, "row": row})
+            place(job, part, overwrite=self.overwrite)
         self._tell(job, 1, advance)
-        record, row = describe(job, done)
-        if self.journal is not None:
-            self.journal.finish(job, {"record": record, "row": row})
         return Reported(job=job, record=record, row=row, outcome="restored" if done.changed else "left alone")
 
     def _tell(self, job: Job, share: float, advance: Callable[[float], None]) -> None:

@@ -1,7 +1,8 @@
-"""`undegrade restore -`: a picture from stdin to stdout."""
+"""`undegrade restore -`: a picture from stdin, or to stdout, or both."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -21,40 +22,72 @@ PIPE = "-"
 
 
 def through_pipes(
-    restorer: Restorer[Diagnosis], out: str | None, form: str | None, *, limits: Limits, output: Output
+    restorer: Restorer[Diagnosis],
+    given: Path,
+    out: str | None,
+    form: str | None,
+    *,
+    overwrite: bool,
+    limits: Limits,
+    output: Output,
 ) -> None:
-    """Restores what comes from stdin.
+    """Restores what comes from stdin, or a file to stdout.
 
     Args:
         restorer: of the picture.
+        given: "-", or a file.
         out: a file, or None or "-" for stdout.
         form: to write, such as "png"; None takes that of the input, or PNG where it is only read.
+        overwrite: replace the file if it exists.
         limits: how large it may be.
         output: how it is written.
 
     Raises:
         UndegradeError: the picture cannot be read, restored or written.
     """
-    from undegrade.images import SUFFIXES
-    from undegrade.images.formats import find_format
     from undegrade.inference.batch import restore_file
 
-    if sys.stdin.isatty():
-        raise UndegradeError("-: stdin is a terminal; expected a picture, as in undegrade restore - < photo.png")
+    _check_ends(given, out, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "stdin"
-        source.write_bytes(sys.stdin.buffer.read())
-        endings = {name: ending for ending, name in reversed(SUFFIXES.items())}
+        source = Path(folder) / "stdin" if given == Path(PIPE) else given
+        if source != given:
+            with source.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
         try:
-            ending = f".{form}" if form else endings.get(find_format("stdin", source.read_bytes()), ".png")
+            ending = f".{form}" if form else _ending(source)
             target = Path(folder) / f"out{ending}" if out in (None, PIPE) else Path(str(out))
             done = restore_file(restorer, Job(source=source, target=target), limits=limits, output=output)
         except UndegradeError as error:
-            raise UndegradeError(str(error).replace(str(source), "stdin")) from None
+            message = str(error) if source == given else str(error).replace(str(source), "stdin")
+            raise UndegradeError(message.replace(str(Path(folder) / "out"), "stdout")) from None
         if out in (None, PIPE):
-            sys.stdout.buffer.write(target.read_bytes())
+            with target.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
     _, (_, found, what, _, seconds) = describe(Job(source=source, target=target), done)
     print(f"{found}: {what} in {seconds} s", file=sys.stderr)
     for note in done.notes:
         print(f"note: {note}", file=sys.stderr)
+
+
+def _check_ends(given: Path, out: str | None, *, overwrite: bool) -> None:
+    """Refuse to wait for a person's typing, to print a picture, or to replace a file unasked."""
+    from undegrade.inference.placing import check_place
+
+    if out not in (None, PIPE):
+        check_place(Job(source=given, target=Path(str(out))), overwrite=overwrite)
+    elif sys.stdout.isatty():
+        raise UndegradeError("-: stdout is a terminal; name a file with --out, or send it on, as in ... > photo.png")
+    if given == Path(PIPE) and sys.stdin.isatty():
+        raise UndegradeError("-: stdin is a terminal; expected a picture, as in undegrade restore - < photo.png")
+
+
+def _ending(source: Path) -> str:
+    """That of the file's format, by its content, or .png where that is only read."""
+    from undegrade.images import SUFFIXES
+    from undegrade.images.content import open_content
+    from undegrade.images.formats import find_format
+
+    endings = {name: ending for ending, name in reversed(SUFFIXES.items())}
+    with open_content(source) as content:
+        return endings.get(find_format(source, content), ".png")

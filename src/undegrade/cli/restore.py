@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,12 +86,12 @@ def restore(
     """Repair pictures. What has nothing wrong with it is left alone; originals are never overwritten, unless asked."""
     wish = dict(context.params)
     _check(wish)
-    piped = inputs == [Path("-")]
+    piped = inputs == [Path("-")] or out == "-"
     report = Report(debug=context.obj, as_json=as_json, in_lines=True)
     sources, failures = ([], []) if piped else _find(wish)
     jobs = [] if piped else _plan(wish, sources)
     if dry_run:
-        _say_plan(jobs, failures, report, overwrite=overwrite)
+        _say_plan(jobs, failures, report, wish)
         return
     _carry_out(wish, jobs, failures, report)
 
@@ -103,6 +104,10 @@ def _check(wish: dict[str, Any]) -> None:
         raise UndegradeError("--in-place: writes each result over its input; leave out --out and --format")
     if Path("-") in wish["inputs"] and (len(wish["inputs"]) > 1 or wish["sheet"] or wish["preview"] or wish["dry_run"]):
         raise UndegradeError("-: stdin is one picture; give it alone, without --sheet, --preview and --dry-run")
+    if wish["out"] == "-" and (len(wish["inputs"]) > 1 or wish["inputs"][0].is_dir() or wish["as_json"]):
+        raise UndegradeError("--out -: stdout takes one picture; give one file, without --json")
+    if wish["out"] == "-" and (wish["sheet"] or wish["preview"] or wish["dry_run"]):
+        raise UndegradeError("--out -: stdout takes one picture; leave out --sheet, --preview and --dry-run")
     if wish["preview"] and wish["preview"].suffix.lower() not in (".html", ".htm"):
         raise UndegradeError(f"{wish['preview']}: a page with a slider; expected a name ending in .html")
 
@@ -110,7 +115,7 @@ def _check(wish: dict[str, Any]) -> None:
 def _find(wish: dict[str, Any]) -> tuple[list[Path], list[Failure]]:
     from undegrade.inference.jobs import find_inputs
 
-    return find_inputs(wish["inputs"], recursive=wish["recursive"], suffix=wish["suffix"])
+    return find_inputs(wish["inputs"], recursive=wish["recursive"], suffix=wish["suffix"], out=wish["out"])
 
 
 def _plan(wish: dict[str, Any], sources: Sequence[Path]) -> list[Job]:
@@ -129,19 +134,40 @@ def _plan(wish: dict[str, Any], sources: Sequence[Path]) -> list[Job]:
     )
 
 
-def _say_plan(jobs: Sequence[Job], failures: Sequence[Failure], report: Report, *, overwrite: bool) -> None:
+def _say_plan(jobs: Sequence[Job], failures: Sequence[Failure], report: Report, wish: dict[str, Any]) -> None:
     """What would be done."""
+    from undegrade.inference.jobs import Failure, attempt
+
     for failure in failures:
         report.fail(failure)
     for job in jobs:
-        what = "restore"
-        if job.target == job.source:
-            what = "restore in place"
-        elif job.target.exists():
-            what = "replace" if overwrite else "nothing, unless done before by this command: the result exists"
+        what = attempt(job.source, partial(_would, job, wish))
+        if isinstance(what, Failure):
+            what = f"nothing: {what.reason}"
         record = {"input": str(job.source), "output": str(job.target), "would": what}
         report.add(record, (str(job.source), what, str(job.target)))
     report.finish(("picture", "would", "result"))
+
+
+def _would(job: Job, wish: dict[str, Any]) -> str:
+    from undegrade.inference.journal import NAME, peek
+    from undegrade.inference.placing import check_place
+
+    if job.home is not None and (job.home / NAME).is_file() and peek(job, _options(wish)):
+        return "nothing: done before"
+    check_place(job, overwrite=wish["overwrite"])
+    if job.target == job.source:
+        return "restore in place"
+    return "replace" if job.target.exists() else "restore"
+
+
+def _options(wish: dict[str, Any]) -> dict[str, object]:
+    """All that a result depends on beside the input; not what the machine chooses, so that no model is needed."""
+    from undegrade.inference.header import file_sha256
+    from undegrade.inference.models import find_model
+
+    names = ("strip", "quality", "strength", "keep", "device", "precision")
+    return {"model": file_sha256(find_model(wish["model"])), **{name: wish[name] for name in names}}
 
 
 def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Failure], report: Report) -> None:
@@ -150,29 +176,28 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
     from undegrade.cli.piping import through_pipes
     from undegrade.images import LIMITS, Limits
     from undegrade.inference.batch import Output
-    from undegrade.inference.journal import open_journal
+    from undegrade.inference.journal import open_journals
 
     restorer = Restorer(
         wish["model"], device=wish["device"] or "auto", precision=wish["precision"], memory=wish["memory"]
     )
     if wish["device"] is not None:
         typer.echo(restorer.choice, err=True)
-    facts = _model_facts(restorer.backend.name, wish["model"])
-    record = facts if wish["keep"] else None
+    record = _model_facts(restorer.backend.name, wish["model"]) if wish["keep"] else None
     output = Output(strip=wish["strip"], quality=wish["quality"], record=record, strength=wish["strength"])
     limits = LIMITS if wish["max_pixels"] is None else Limits(max_pixels=wish["max_pixels"])
-    if wish["inputs"] == [Path("-")]:
-        through_pipes(restorer, wish["out"], wish["form"], limits=limits, output=output)
+    if wish["inputs"] == [Path("-")] or wish["out"] == "-":
+        given, out, overwrite = wish["inputs"][0], wish["out"], wish["overwrite"]
+        through_pipes(restorer, given, out, wish["form"], overwrite=overwrite, limits=limits, output=output)
         return
     for failure in failures:
         report.fail(failure)
-    options = {name: wish[name] for name in ("strip", "quality", "strength", "keep")}
-    with open_journal(jobs, {**facts, **options}) as journal:
+    with open_journals(jobs, _options(wish)) as journals:
         batch = Batch(
             restorer=restorer,
             output=output,
             limits=limits,
-            journal=journal,
+            journals=journals,
             overwrite=wish["overwrite"],
             at_once=wish["at_once"],
         )
@@ -183,7 +208,7 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
 
 
 def _model_facts(name: str, model: str) -> dict[str, str]:
-    """What a record and the journal say of undegrade and the model."""
+    """What a record says of undegrade and the model."""
     from undegrade import __version__
     from undegrade.inference.header import file_sha256
     from undegrade.inference.models import find_model
@@ -193,12 +218,10 @@ def _model_facts(name: str, model: str) -> dict[str, str]:
 
 def _show(done: Sequence[Reported], sheet: Path | None, preview: Path | None, limits: Limits, report: Report) -> None:
     """Writes the sheet and the page that were asked for."""
-    from functools import partial
-
     from undegrade.cli.preview import Shown, write_preview
     from undegrade.images import before_after_sheet, reduced
-    from undegrade.inference.batch import backup_of
     from undegrade.inference.jobs import Failure, attempt
+    from undegrade.inference.placing import backup_of
 
     if sheet is None and preview is None:
         return
@@ -206,7 +229,10 @@ def _show(done: Sequence[Reported], sheet: Path | None, preview: Path | None, li
     for one in done:
         source, target = one.job.source, one.job.target
         before = backup_of(source) if source == target and one.record["changed"] else source
-        first, second = (reduced(path, SHEET_SIDE, limits) for path in (before, target))
+        first, second = (attempt(source, partial(reduced, path, SHEET_SIDE, limits)) for path in (before, target))
+        if isinstance(first, Failure) or isinstance(second, Failure):
+            report.fail(next(image for image in (first, second) if isinstance(image, Failure)))
+            continue
         shown.append((source.name, one.row[1], first, second))
     rows = [(f"{name}: {what}", first, second) for name, what, first, second in shown]
     works = [(sheet, partial(before_after_sheet, rows)), (preview, partial(write_preview, shown))]

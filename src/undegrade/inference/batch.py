@@ -6,7 +6,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Generic
 
 from undegrade.atomic import written_whole
@@ -23,7 +22,7 @@ from undegrade.images import (
     without_metadata,
     write_rows,
 )
-from undegrade.inference.jobs import BACKUP, Job
+from undegrade.inference.jobs import Job
 from undegrade.inference.restorer import F, Pixels, Restorer
 
 COPIED = 512  # rows at a time
@@ -116,14 +115,11 @@ def restore_file(
             yield from _written(restored, rows, limits, output)
 
     notes: tuple[str, ...] = ()
-    in_place = job.target == job.source
     if not (copied and len(numbers) == 1 and repaired is None):
-        if in_place:
-            keep_original(job.source)
         about = _finished(first.about, pages[0], output)
         lost = write_rows(bands(), about, first.height, job.target, num_pages=len(numbers), quality=output.quality)
         notes = tuple(dict.fromkeys(about.notes + lost))
-    if copied and not in_place and not any(page.changed for page in pages):
+    if copied and not any(page.changed for page in pages):
         notes = ()
         with written_whole(job.target) as partial:
             shutil.copyfile(job.source, partial)
@@ -160,25 +156,6 @@ def _completed(repaired: Iterable[Pixels], rows: PictureRows, limits: Limits, st
             band = blended(original.pixels, band, strength)
         yield replace(about, pixels=band, alpha=original.alpha if original else None)
         top += height
-
-
-def backup_of(source: Path) -> Path:
-    """Where the original of a file lies whose result took its place."""
-    return source.with_name(f"{source.stem}.{BACKUP}{source.suffix}")
-
-
-def keep_original(source: Path) -> Path:
-    """Copies a file to `photo.original.png` beside it, before another one takes its place.
-
-    Raises:
-        UndegradeError: there is such a copy already, or it cannot be written.
-    """
-    backup = backup_of(source)
-    if backup.exists() or backup.is_symlink():
-        raise UndegradeError(f"{backup}: exists already, and is never overwritten; move it, or choose --out")
-    with written_whole(backup) as partial:
-        shutil.copy2(source, partial)
-    return backup
 
 
 def _finished(about: Picture, page: Page[F], output: Output) -> Picture:

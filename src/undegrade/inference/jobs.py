@@ -38,10 +38,17 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A picture file and where its result goes."""
+    """A picture file and where its result goes.
+
+    Args:
+        source: the picture.
+        target: the result; the same in place.
+        home: the folder with the journal, which the result must lie in; None for a single file, which has neither.
+    """
 
     source: Path
     target: Path
+    home: Path | None = None
 
 
 def attempt(source: Path, work: Callable[[], T]) -> T | Failure:
@@ -60,28 +67,41 @@ def attempt(source: Path, work: Callable[[], T]) -> T | Failure:
 
 
 def find_inputs(
-    inputs: Sequence[Path], *, recursive: bool = False, suffix: str = TAG
+    inputs: Sequence[Path], *, recursive: bool = False, suffix: str = TAG, out: str | None = None
 ) -> tuple[list[Path], list[Failure]]:
     """The picture files meant by `inputs`, each once.
 
-    Results of earlier runs (`photo.restored.png`) and backups (`photo.original.png`) are not taken from folders. A
-    folder without pictures, or an input that does not exist, is a failure.
+    Results of earlier runs (`photo.restored.png`) and backups (`photo.original.png`) are not taken from folders; nor
+    from among several files if `photo.png` is one of them, because shells expand patterns. A folder without pictures,
+    or an input that does not exist, is a failure.
 
     Args:
         inputs: files, folders for the pictures in them, patterns such as "scans/*.tif" or "**/*.jpg" where the shell
             has left them.
         recursive: also the pictures in the folders inside folders; links to folders are not followed.
         suffix: what marks results of earlier runs.
+        out: a folder that is passed by where it lies inside one of the inputs.
     """
     found: dict[Path, Path] = {}
     failures = []
     for path in (match for given in inputs for match in _matches(given)):
-        paths = attempt(path, partial(_pictures, path, recursive, suffix))
+        paths = attempt(path, partial(_pictures, path, recursive, suffix, out))
         if isinstance(paths, Failure):
             failures.append(paths)
         else:
             found.update((p.resolve(), p) for p in paths if p.resolve() not in found)
-    return list(found.values()), failures
+    return _without_results(list(found.values()), suffix), failures
+
+
+def _without_results(paths: list[Path], suffix: str) -> list[Path]:
+    """Without those that are named as results or backups of others."""
+    names = {(path.parent, path.stem) for path in paths}
+    made = {path for path in paths for tag in (f".{suffix}", f".{BACKUP}") if _trunk(path, tag) in names}
+    return [path for path in paths if path not in made]
+
+
+def _trunk(path: Path, tag: str) -> tuple[Path, str] | None:
+    return (path.parent, path.stem.removesuffix(tag)) if path.stem.endswith(tag) else None
 
 
 def _matches(path: Path) -> list[Path]:
@@ -92,10 +112,14 @@ def _matches(path: Path) -> list[Path]:
     return [Path(match) for match in matches] or [path]
 
 
-def _pictures(path: Path, recursive: bool, suffix: str) -> list[Path]:
+def _pictures(path: Path, recursive: bool, suffix: str, out: str | None) -> list[Path]:
     if path.is_dir():
+        passed = _inside(path, out)
         paths = [
-            p for p in find_pictures(path, recursive=recursive) if not p.stem.endswith((f".{suffix}", f".{BACKUP}"))
+            p
+            for p in find_pictures(path, recursive=recursive)
+            if not p.stem.endswith((f".{suffix}", f".{BACKUP}"))
+            and not (passed and Path(os.path.realpath(p.parent)).is_relative_to(passed))
         ]
         if not paths:
             raise UndegradeError(f"{path}: only results of earlier runs in it; name a file to restore it again")
@@ -105,6 +129,14 @@ def _pictures(path: Path, recursive: bool, suffix: str) -> list[Path]:
     if path.suffix.lower() in VIDEOS:
         raise UndegradeError(f"{path}: a video; use undegrade video")
     return [path]
+
+
+def _inside(folder: Path, out: str | None) -> Path | None:
+    """The output folder if it is one inside this folder."""
+    if out is None:
+        return None
+    outer, inner = Path(os.path.realpath(folder)), Path(os.path.realpath(out))
+    return inner if inner != outer and inner.is_relative_to(outer) else None
 
 
 def plan_jobs(
@@ -145,10 +177,10 @@ def plan_jobs(
     if in_place:
         _refuse_unwritable(sources)
     targets = list(sources) if in_place else _targets(inputs, sources, out, form, suffix)
-    if create and out is not None:
-        for folder in sorted({target.parent for target in targets if Path(out) in target.parents}):
-            _create(folder)
-    jobs = [Job(source=source, target=target) for source, target in zip(sources, targets, strict=True)]
+    if create and out is not None and any(Path(out) in target.parents for target in targets):
+        _create(Path(out))
+    homes = _homes(inputs, sources, out)
+    jobs = [Job(source=s, target=t, home=home) for s, t, home in zip(sources, targets, homes, strict=True)]
     _refuse_clashes(jobs, also, in_place=in_place, create=create)
     if quality is not None:
         _refuse_lossless(jobs)
@@ -184,7 +216,7 @@ def _create(folder: Path) -> None:
 def _targets(
     inputs: Sequence[Path], sources: Sequence[Path], out: str | None, form: str | None, suffix: str
 ) -> list[Path]:
-    several = len(inputs) > 1 or len(sources) > 1 or any(path.is_dir() for path in inputs)
+    several = _several(inputs)
     if out is None:
         return [path.with_name(f"{path.stem}.{suffix}{_ending(path, form)}") for path in sources]
     if several or out.endswith((os.sep, "/")) or Path(out).is_dir():
@@ -195,6 +227,21 @@ def _targets(
     if form is not None and SUFFIXES.get(Path(out).suffix.lower()) != SUFFIXES[f".{form.lower()}"]:
         raise UndegradeError(f"{out}: another format than {form}; name the file *.{form.lower()}, or leave one out")
     return [Path(out) for _ in sources]
+
+
+def _several(inputs: Sequence[Path]) -> bool:
+    """Whether more than one file is meant, even if there is only one yet."""
+    return len(inputs) > 1 or any(path.is_dir() or (glob.has_magic(str(path)) and not path.exists()) for path in inputs)
+
+
+def _homes(inputs: Sequence[Path], sources: Sequence[Path], out: str | None) -> list[Path | None]:
+    """The folder with the journal of each: that of the command, so that the same command finds it again."""
+    if not _several(inputs):
+        return [None for _ in sources]
+    if out is not None:
+        return [Path(out) for _ in sources]
+    folders = [path for path in inputs if path.is_dir()]
+    return [next((f for f in folders if path.is_relative_to(f)), path.parent) for path in sources]
 
 
 def _below(path: Path, inputs: Sequence[Path]) -> Path:
@@ -216,11 +263,12 @@ def _refuse_clashes(jobs: Sequence[Job], also: Sequence[Path], *, in_place: bool
     originals = {job.source.resolve() for job in jobs}
     inodes = {(state.st_dev, state.st_ino) for state in map(Path.stat, originals)}
     places = [] if in_place else [(job.target, str(job.source)) for job in jobs]
+    mirrored = {job.target for job in jobs if job.home is not None}  # whose folders are made when they are needed
     taken: dict[Path, str] = {}
     for target, purpose in [*places, *((path, "the sheet") for path in also)]:
         if target.suffix.lower() not in SUFFIXES:
             raise UndegradeError(f"{target}: unknown ending {target.suffix!r}; expected one of {', '.join(SUFFIXES)}")
-        if create and not target.parent.is_dir():
+        if create and target not in mirrored and not target.parent.is_dir():
             raise UndegradeError(f"{target}: no folder {target.parent}; create it, or choose another output")
         real = Path(os.path.realpath(target))  # which, unlike Path.resolve, bears links that lead to themselves
         state = real.stat() if real.exists() else None

@@ -2,112 +2,188 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from undegrade.errors import UndegradeError
+from undegrade.images.content import open_content
 from undegrade.inference.header import file_sha256
 from undegrade.inference.jobs import Job
 
 NAME = ".undegrade-journal.sqlite"
-TABLE = """CREATE TABLE IF NOT EXISTS results (
-    target TEXT PRIMARY KEY,  -- where the result is
-    facts TEXT NOT NULL,      -- hash of the input's content, the model and the options
-    size INTEGER,             -- of the result, bytes; NULL from the time that it is begun until it is done
-    changed_ns INTEGER,       -- when the result was written
-    record TEXT               -- what was reported
+PARTS = ".undegrade-parts"  # beside the journal: results until they are whole
+PATIENCE = 0.5  # seconds for another run to end
+TABLE = """CREATE TABLE IF NOT EXISTS finished (
+    target TEXT PRIMARY KEY,  -- where the result is, from the journal's folder on
+    source TEXT NOT NULL,     -- SHA-256 of the input's content
+    options TEXT NOT NULL,    -- of the command, the model among them
+    content TEXT NOT NULL,    -- SHA-256 of the result, noted before it takes its place
+    size INTEGER NOT NULL,    -- of the result, bytes
+    changed_ns INTEGER NOT NULL,  -- when it was written
+    record TEXT NOT NULL      -- what was reported
 )"""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A whole result on its way to its place.
+
+    Args:
+        part: where it is.
+        source: SHA-256 of what it was made from.
+        content: its own.
+    """
+
+    part: Path
+    source: str
+    content: str
+
+
 class Journal:
-    """The results of one command, each with all that it depends on.
+    """The results in one folder, each with all that it depends on.
+
+    A result is noted before it takes its place. What lies there then either is what was noted, and done; or it is not,
+    and nobody's business here.
 
     Args:
         database: an open connection.
+        folder: that of the journal; all targets lie in it.
         options: of the command, the model among them.
     """
 
-    def __init__(self, database: sqlite3.Connection, options: Mapping[str, object]) -> None:
-        self.database, self.options = database, json.dumps(options, sort_keys=True)
+    def __init__(self, database: sqlite3.Connection, folder: Path, options: Mapping[str, object]) -> None:
+        self.database, self.folder, self.options = database, folder, json.dumps(options, sort_keys=True)
         self.lock = Lock()  # several threads restore, one at a time notes it
-        database.execute(TABLE)
 
     def find(self, job: Job) -> dict[str, Any] | None:
         """What was reported of this job, if it is done and nothing has changed since: input, options, model, result."""
-        row = self._row(job)
-        if row is None or row[1] is None or not job.target.exists():
+        query = "SELECT source, options, content, size, changed_ns, record FROM finished WHERE target = ?"
+        with self.lock:
+            row = self.database.execute(query, (self._key(job),)).fetchone()
+        if row is None or row[1] != self.options or not job.target.is_file() or job.target.is_symlink():
             return None
-        facts, size, changed_ns, record = row
+        source, _, content, size, changed_ns, record = row
         state = job.target.stat()
-        if (state.st_size, state.st_mtime_ns) != (size, changed_ns) or facts != self._facts(job):
+        if state.st_size != size or (state.st_mtime_ns != changed_ns and file_sha256(job.target) != content):
+            return None
+        # What was restored in place is no longer there to be compared; that nobody has written it since is enough.
+        if job.target != job.source and content_sha256(job.source) != source:
             return None
         found: dict[str, Any] = json.loads(record)
         return found
 
-    def is_own(self, job: Job) -> bool:
-        """Whether what lies at the target is of a run like this one: begun, and perhaps killed before it was noted."""
-        row = self._row(job)
-        return row is not None and row[1] is None
-
-    def begin(self, job: Job) -> None:
-        """Note that the target is about to be written."""
-        facts = self._facts(job)
+    def note(self, job: Job, finished: Finished, record: Mapping[str, Any]) -> None:
+        """Note the result that is about to take its place, which keeps its size and time."""
+        state = finished.part.stat()
+        row = (self._key(job), finished.source, self.options, finished.content, state.st_size, state.st_mtime_ns)
         with suppress(sqlite3.OperationalError), self.lock, self.database:  # a full disk must not stop the work
-            self.database.execute(
-                "INSERT OR REPLACE INTO results VALUES (?, ?, NULL, NULL, NULL)",
-                (os.fsencode(job.target.absolute()), facts),
-            )
+            self.database.execute("INSERT OR REPLACE INTO finished VALUES (?,?,?,?,?,?,?)", (*row, json.dumps(record)))
 
-    def finish(self, job: Job, record: Mapping[str, Any]) -> None:
-        """Note that the target is there."""
-        state = job.target.stat()
-        with suppress(sqlite3.OperationalError), self.lock, self.database:  # a full disk must not stop the work
-            self.database.execute(
-                "UPDATE results SET size = ?, changed_ns = ?, record = ? WHERE target = ?",
-                (state.st_size, state.st_mtime_ns, json.dumps(record), os.fsencode(job.target.absolute())),
-            )
+    def _key(self, job: Job) -> bytes:
+        """From the folder on, so that the journal stays true where the folder is moved."""
+        return os.fsencode(os.path.relpath(job.target.absolute(), self.folder.absolute()))
 
-    def _row(self, job: Job) -> tuple[Any, ...] | None:
-        query = "SELECT facts, size, changed_ns, record FROM results WHERE target = ?"
-        with self.lock:
-            row: tuple[Any, ...] | None = self.database.execute(query, (os.fsencode(job.target.absolute()),)).fetchone()
-        return row
 
-    def _facts(self, job: Job) -> str:
-        # What was restored in place is no longer there to be compared; that nobody has written it since is enough.
-        content = "in place" if job.target == job.source else file_sha256(job.source)
-        return hashlib.sha256(f"{content} {self.options}".encode()).hexdigest()
+def content_sha256(source: Path) -> str:
+    """SHA-256 of an input's content.
+
+    Raises:
+        UndegradeError: it cannot be read, or has no end, such as a pipe.
+    """
+    with open_content(source):
+        return file_sha256(source)
 
 
 @contextmanager
-def open_journal(jobs: Sequence[Job], options: Mapping[str, object]) -> Iterator[Journal | None]:
-    """The journal of these jobs, in the folder that all results share; None for a single one, which needs none.
+def open_journals(jobs: Sequence[Job], options: Mapping[str, object]) -> Iterator[dict[Path, Journal]]:
+    """The journals of these jobs by their folders, which are this run's alone; single files have none.
 
-    It is only a help: where it cannot be written, there is none.
+    They are only a help: where one cannot be written, there is none.
 
     Raises:
-        UndegradeError: what lies in its place is no journal.
+        UndegradeError: what lies in the place of one is no journal, or a link, or another run is at work there.
     """
-    if len(jobs) < 2:
-        yield None
-        return
-    path = Path(os.path.commonpath([job.target.absolute().parent for job in jobs])) / NAME
+    with ExitStack() as stack:
+        journals = {}
+        for folder in dict.fromkeys(job.home for job in jobs):
+            journal = None if folder is None else stack.enter_context(_open(folder, options))
+            if journal is not None:
+                journals[journal.folder] = journal
+        yield journals
+
+
+@contextmanager
+def _open(folder: Path, options: Mapping[str, object]) -> Iterator[Journal | None]:
+    path, parts = folder / NAME, folder / PARTS
+    for place in (path, parts):
+        if place.is_symlink():
+            raise UndegradeError(f"{place}: a link stands in the way of the journal; delete it")
     try:
-        database = sqlite3.connect(path, timeout=30, check_same_thread=False)
-        journal = Journal(database, options)
+        database = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
     except sqlite3.OperationalError:
         yield None
         return
+    try:
+        journal = _begun(database, path, options)
+        if journal is not None:  # this run's alone from here on, so what an earlier one left unfinished may go
+            shutil.rmtree(parts, ignore_errors=True)
+        yield journal
+    finally:
+        shutil.rmtree(parts, ignore_errors=True)
+        _close(database, path)
+
+
+def _begun(database: sqlite3.Connection, path: Path, options: Mapping[str, object]) -> Journal | None:
+    try:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")  # the system lets go of it where a run is killed
+        database.execute("BEGIN EXCLUSIVE")
+        database.execute(TABLE)
+        database.commit()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise UndegradeError(f"{path}: another run writes into this folder; wait until it has ended") from None
+        return None
     except sqlite3.DatabaseError as error:
         raise UndegradeError(f"{path}: the journal is damaged ({error}); delete it, then give --overwrite") from None
+    return Journal(database, path.parent, options)
+
+
+def _close(database: sqlite3.Connection, path: Path) -> None:
+    """Lets go of the journal; one with nothing in it goes."""
+    empty = False
+    with suppress(sqlite3.DatabaseError):
+        empty = database.execute("SELECT count(*) FROM finished").fetchone() == (0,)
+        if empty:
+            path.unlink(missing_ok=True)  # while it is still locked, so that nobody else's goes
+    with suppress(sqlite3.DatabaseError):
+        database.close()
+
+
+def peek(job: Job, options: Mapping[str, object]) -> dict[str, Any] | None:
+    """`Journal.find` that leaves no trace, for a run that only says what it would do.
+
+    Raises:
+        UndegradeError: what lies in its place is no journal, or another run is at work there.
+    """
+    if job.home is None or not (job.home / NAME).is_file():
+        return None
+    path = job.home / NAME
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)
     try:
-        yield journal
+        return Journal(database, job.home, options).find(job)
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise UndegradeError(f"{path}: another run writes into this folder; wait until it has ended") from None
+        return None  # a journal in the making
+    except sqlite3.DatabaseError as error:
+        raise UndegradeError(f"{path}: the journal is damaged ({error}); delete it, then give --overwrite") from None
     finally:
         database.close()
