@@ -20,7 +20,7 @@ from PIL import Image
 from undegrade.cli import main
 from undegrade.images import Picture, read_picture, write_picture
 from undegrade.inference.jobs import Job
-from undegrade.inference.journal import NAME, open_journals
+from undegrade.inference.journal import NAME, PARTS, open_journals
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 Capture = pytest.CaptureFixture[str]
@@ -225,7 +225,11 @@ def test_the_journal_is_found_when_pictures_are_added(run: Run, tmp_path: Path, 
 def test_two_runs_in_one_folder_do_not_meet(run: Run, flat: Path, tmp_path: Path, capsys: Capture) -> None:
     job = Job(source=flat / "a.png", target=tmp_path / "a.png", home=tmp_path)
     with open_journals([job], {}):
+        part = tmp_path / PARTS / "of-that-run.png"
+        part.parent.mkdir()
+        part.touch()
         assert run(flat, "-o", tmp_path) == 2
+        assert part.exists()
     assert "another run writes into this folder" in capsys.readouterr().err
     assert not (tmp_path / NAME).exists()  # nothing was noted in it
     assert run(flat, "-o", tmp_path) == 0

@@ -133,12 +133,19 @@ def _open(folder: Path, options: Mapping[str, object]) -> Iterator[Journal | Non
         return
     try:
         journal = _begun(database, path, options)
-        if journal is not None:  # this run's alone from here on, so what an earlier one left unfinished may go
-            shutil.rmtree(parts, ignore_errors=True)
-        yield journal
-    finally:
+        if journal is None:
+            yield None
+            return
+        # This run's alone from here on, so what an earlier one left unfinished may go.
         shutil.rmtree(parts, ignore_errors=True)
-        _close(database, path)
+        try:
+            yield journal
+        finally:
+            shutil.rmtree(parts, ignore_errors=True)
+            _remove_empty(database, path)
+    finally:
+        with suppress(sqlite3.DatabaseError):
+            database.close()
 
 
 def _begun(database: sqlite3.Connection, path: Path, options: Mapping[str, object]) -> Journal | None:
@@ -156,15 +163,11 @@ def _begun(database: sqlite3.Connection, path: Path, options: Mapping[str, objec
     return Journal(database, path.parent, options)
 
 
-def _close(database: sqlite3.Connection, path: Path) -> None:
-    """Lets go of the journal; one with nothing in it goes."""
-    empty = False
-    with suppress(sqlite3.DatabaseError):
-        empty = database.execute("SELECT count(*) FROM finished").fetchone() == (0,)
-        if empty:
-            path.unlink(missing_ok=True)  # while it is still locked, so that nobody else's goes
-    with suppress(sqlite3.DatabaseError):
-        database.close()
+def _remove_empty(database: sqlite3.Connection, path: Path) -> None:
+    """A journal with nothing in it goes, while it is still locked, so that nobody else's does."""
+    with suppress(sqlite3.DatabaseError, OSError):
+        if database.execute("SELECT count(*) FROM finished").fetchone() == (0,):
+            path.unlink(missing_ok=True)
 
 
 def peek(job: Job, options: Mapping[str, object]) -> dict[str, Any] | None:
