@@ -7,6 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def each_by_itself(picture: Tensor, window: Tensor) -> Tensor:
+    """(N, 3, H, W) with each colour convolved with its own of the windows (3, k, k), k odd; nothing lies beyond it."""
+    # Zeros between the colours: several times faster than a grouped convolution of three.
+    weights = torch.zeros(3, *window.shape)
+    weights[range(3), range(3)] = window
+    return F.conv2d(picture, weights, padding=window.shape[-1] // 2)
+
+
 def fill(picture: Tensor, kept: Tensor, *windows: Tensor) -> Tensor:
     """(N, 3, H, W) -> same: y_c = sum(w * m_c * x_c) / sum(w * m_c) where colour c was not measured, else x_c.
 
@@ -21,9 +29,7 @@ def fill(picture: Tensor, kept: Tensor, *windows: Tensor) -> Tensor:
     for window in windows:
         if found.all():
             break
-        weights, reach = window[:, None], window.shape[-1] // 2
-        known = F.conv2d(picture * mask, weights, padding=reach, groups=3)
-        share = F.conv2d(mask[None], weights, padding=reach, groups=3)[0]
+        known, share = each_by_itself(picture * mask, window), each_by_itself(mask[None], window)[0]
         filled = torch.where(~found & (share > 0), known / share.clamp_min(1e-6), filled)
         found = found | (share > 0)
     return filled

@@ -86,12 +86,12 @@ def place_drops(shape: tuple[int, int, int], density: float, diameter: float, rn
     lobes = torch.cat((middle[:, None] + places, reaches[..., None]), -1).reshape(-1, 3)
     of = drops.repeat_interleave(LOBES)
     lobes = torch.cat((lobes, squash[of, None], middle[of], size[of, None], (of // count)[:, None]), 1)
-    water = torch.zeros(4, num_pictures * height * width)
+    water = torch.zeros(num_pictures * height * width, 4)
     for part in lobes[lobes[:, 2].argsort()].split(math.ceil(len(lobes) / PARTS)):
         box = math.ceil((part[:, 2] * part[:, 3].clamp_min(1)).max().item())
         for some in part.split(max(1, POINTS // (2 * box + 1) ** 2)):
             _stamp(water, shape, some, box)
-    water = water.reshape(4, *shape)
+    water = water.T.reshape(4, *shape)
     water[1:] /= water[:1].clamp_min(1e-6)
     water[3] = water[3].clamp_min(1)
     waver = smooth_field((num_pictures, height, width), rng, max(2, round(3 * max(height, width) / diameter))) - 0.5
@@ -119,7 +119,7 @@ def draw_lobes(count: int, largest: float, rng: torch.Generator) -> tuple[Tensor
 
 
 def _stamp(water: Tensor, shape: tuple[int, int, int], lobes: Tensor, box: int) -> None:
-    """Add lobes to `water` (4, N * H * W); `box` pixels around the middle of each are enough.
+    """Add lobes to `water` (N * H * W, 4); `box` pixels around the middle of each are enough.
 
     A row of `lobes`: y, x, reach, height over width, y and x of the middle of the drop, its radius, the picture.
     """
@@ -128,9 +128,9 @@ def _stamp(water: Tensor, shape: tuple[int, int, int], lobes: Tensor, box: int) 
     axis = torch.arange(-box, box + 1)
     row, column = y.round().long() + axis[:, None], x.round().long() + axis
     left = 1 - ((row - y) / (reach * squash)) ** 2 - ((column - x) / reach) ** 2
-    inside = (left > 0) & (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    left = left * ((row >= 0) & (row < height)) * ((column >= 0) & (column < width))
+    inside = left > 0
     index = ((picture.long() * height + row) * width + column)[inside]
-    thick = (left * left)[inside]
-    water[0].index_add_(0, index, thick)
-    for channel, value in ((1, (column - middle_x) / radius), (2, (row - middle_y) / radius), (3, reach)):
-        water[channel].index_add_(0, index, thick * value.expand(inside.shape)[inside])
+    values = (1.0, (column - middle_x) / radius, (row - middle_y) / radius, reach)
+    thick = left * left
+    water.index_add_(0, index, torch.stack([thick * value for value in values], -1)[inside])
