@@ -39,10 +39,11 @@ class DeadPixels(Degradation):
         change = (spoil_samples(samples, rng, density, int(lines)) - samples)[:, None] * mask
         weights = torch.tensor((RED_OR_BLUE, GREEN, RED_OR_BLUE))
         # At the border fewer samples are averaged.
-        share = each_by_itself(mask[None], weights).clamp_min(0.25)
-        spread = each_by_itself(change, weights) / share
-        spoiled = to_display((light + spread).clamp(0, 1)).clamp(0, 1).reshape(clean.shape)
-        return torch.where(spread.reshape(clean.shape) == 0, clean, spoiled)
+        spread, share = each_by_itself(torch.cat((change, mask[None])), weights).split((len(change), 1))
+        hit = spread != 0  # few pixels, all others stay
+        spoiled = clean.reshape(light.shape).clone()
+        spoiled[hit] = to_display((light + spread / share.clamp_min(0.25))[hit].clamp(0, 1)).clamp(0, 1)
+        return spoiled.reshape(clean.shape)
 
 
 def bayer_mask(height: int, width: int, rng: torch.Generator) -> Tensor:
