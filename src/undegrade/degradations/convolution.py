@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+LONGEST = 15  # samples of a line by which pictures are softened directly
+
 
 def convolve(image: Tensor, kernel: Tensor, *, reflect: bool = True) -> Tensor:
     """(..., H, W) convolved with one (h, w) kernel of odd sides, by FFT; beyond the border the picture is mirrored.
@@ -36,11 +38,32 @@ def _smooth(size: int) -> int:
 
 def gaussian_kernel(sigma: float) -> Tensor:
     """(k, k), sums to one; standard deviation in pixels, cut at three of them."""
+    line = _gaussian_line(sigma)
+    return line[:, None] * line[None, :]
+
+
+def _gaussian_line(sigma: float) -> Tensor:
     radius = max(1, math.ceil(3 * sigma))
     x = torch.arange(-radius, radius + 1, dtype=torch.float32)
     line = torch.exp(-0.5 * (x / max(sigma, 1e-3)) ** 2)
-    kernel = line[:, None] * line[None, :]
-    return kernel / kernel.sum()
+    return line / line.sum()
+
+
+def soften(image: Tensor, sigma: float, *, reflect: bool = True) -> Tensor:
+    """`convolve` with `gaussian_kernel(sigma)`; a small one goes along and then across, several times faster."""
+    line = _gaussian_line(sigma)
+    reach = len(line) // 2
+    if len(line) > LONGEST or (reflect and reach >= min(image.shape[-2:])):
+        return convolve(image, gaussian_kernel(sigma), reflect=reflect)
+    height, width = image.shape[-2:]
+    flat = F.pad(image.reshape(-1, 1, height, width), (reach,) * 4, mode="reflect" if reflect else "constant")
+    for axis, length in ((-1, width), (-2, height)):
+        total = flat.narrow(axis, reach, length) * float(line[reach])
+        for tap, weight in enumerate(line[:reach].tolist()):
+            total.add_(flat.narrow(axis, tap, length), alpha=weight)
+            total.add_(flat.narrow(axis, 2 * reach - tap, length), alpha=weight)
+        flat = total
+    return flat.reshape(image.shape)
 
 
 def line_kernel(length: float, angle: float, thickness: float) -> Tensor:
