@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import time
@@ -14,18 +15,21 @@ from undegrade.errors import UndegradeError
 
 SIDES = (128, 256)
 REPEATS = 30
+ROUNDS = 3  # the least of their medians counts
 
 
 def main() -> None:
     torch.set_num_threads(1)
     medians: dict[str, dict[str, float | str]] = {}
-    for name in (*DEGRADATIONS, *COMPOUNDS):
+    # Rounds over all of them, as other work on the machine comes and goes; it only adds.
+    for _, name in itertools.product(range(ROUNDS), (*DEGRADATIONS, *COMPOUNDS)):
         try:
-            medians[name] = {f"{side}px_ms": round(median_ms(name, side), 3) for side in SIDES}
+            row = {f"{side}px_ms": round(median_ms(name, side), 3) for side in SIDES}
+            medians[name] = {key: min(value, medians.get(name, row)[key]) for key, value in row.items()}
         except UndegradeError as error:  # a codec that is not installed
             medians[name] = {"left_out": str(error)}
     times = [row["128px_ms"] for row in (medians[name] for name in DEGRADATIONS) if "128px_ms" in row]
-    summary = {"median_of_the_degradations_128px_ms": statistics.median(times), "repeats": REPEATS}
+    summary = {"median_of_the_degradations_128px_ms": statistics.median(times), "repeats": REPEATS, "rounds": ROUNDS}
     print(json.dumps({**summary, "degradations": medians, "machine": facts()}, indent=2))
 
 

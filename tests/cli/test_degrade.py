@@ -39,7 +39,10 @@ def test_several_pictures_take_one_seed_each(photo_file: Path, tmp_path: Path, c
     [
         ("noize(sigma=25)", "unknown degradation 'noize'; did you mean 'noise'?"),
         ("noise(sigmma=25)", "noise: unknown field 'sigmma'; its fields are sigma"),
-        ("noise(sigma=900)", "noise: sigma is"),
+        ("noise(sigma=900)", "noise: sigma is 900; expected a number"),
+        ("noise(sigma=30..10)", "noise: sigma is 30..10; expected a number, or a range of a low and a high one"),
+        ("second_ordr", "unknown degradation 'second_ordr'; did you mean 'second_order'?"),
+        ("second_order(sigma=3)", "second_order: a mixture has no fields; write its name alone"),
         ("noise(sigma=much)", "noise: sigma is 'much'; expected a number"),
         ("noise(", "cannot read degradation 'noise('"),
     ],
@@ -75,6 +78,18 @@ def test_a_recorded_picture_says_how_to_make_it_again(ending: str, photo_file: P
     assert np.array_equal(read_picture(bad).pixels, read_picture(again).pixels)
     assert not any(text.startswith("undegrade: ") for _, text in read_picture(again).metadata.comments)
     assert capsys.readouterr().err == ""
+
+
+def test_what_cannot_hold_a_record_is_not_written(photo_file: Path, capsys: Capture) -> None:
+    out = photo_file.with_name("bad.webp")
+    assert main(["degrade", str(photo_file), "--as", "haze", "--record", "-o", str(out)]) == 1
+    assert "bad.webp: cannot hold a record; expected .png or .jpg or .jpeg" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_specs_in_a_list_are_refused_with_what_is_expected() -> None:
+    with pytest.raises(undegrade.UndegradeError, match=r"\['rain', 'jpeg'\] is no text; expected such as"):
+        undegrade.degrade(np.zeros((20, 20, 3), np.uint8), ["rain", "jpeg"])  # type: ignore[arg-type]
 
 
 def test_a_file_without_a_record_is_named(photo_file: Path, capsys: Capture) -> None:

@@ -154,6 +154,20 @@ def test_any_severities_at_any_size_keep_the_promises_and_replay(
 
 
 @every_degradation
+@pytest.mark.parametrize("size", [(2, 2), (3, 50), (50, 2)])
+def test_a_picture_smaller_than_the_kernel_is_spoiled_too(label: str, size: tuple[int, int]) -> None:
+    spoiled = spoil(DEGRADATIONS[label](), picture(*size), 1.0, seed=1)
+    assert spoiled.shape == (3, *size)
+    assert spoiled.isfinite().all()
+
+
+@every_degradation
+def test_a_picture_of_a_single_row_is_refused(label: str) -> None:
+    with pytest.raises(UndegradeError, match=f"{label}: the picture is 20 x 1 pixels; expected at least 2 x 2"):
+        spoil(DEGRADATIONS[label](), picture(1, 20), 0.5, seed=1)
+
+
+@every_degradation
 def test_memory_order_does_not_change_the_answer(label: str) -> None:
     clean = picture(32, 40, 2)
     expected = spoil(DEGRADATIONS[label](), clean, 0.5, seed=2)
@@ -223,8 +237,8 @@ def test_the_text_form_builds_the_catalogues_member(label: str) -> None:
 def test_a_value_out_of_range_is_refused_by_field_value_and_range(label: str) -> None:
     for name, unit in DEGRADATIONS[label].units().items():
         low, high = unit.limits
-        for text, shown in ((f"{high + 1}", high + 1), (f"{low - 1}", low - 1), ("nan", "nan"), ("inf", "inf")):
-            expected = rf"{label}: {name} is .*{re.escape(str(shown))}.*within {low:g} to {high:g}"
+        for text in (f"{high + 1:.10g}", f"{low - 1:.10g}", "nan", "inf"):
+            expected = rf"{label}: {name} is {re.escape(text)}; .*within {low:g} to {high:g}"
             with pytest.raises(UndegradeError, match=expected) as caught:
                 parse(f"{label}({name}={text})")
             assert unit.text in str(caught.value)

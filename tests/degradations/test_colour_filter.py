@@ -3,8 +3,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from undegrade.degradations.colour_filter import fill
+from undegrade.degradations.colour_filter import each_by_itself, fill
 
 
 def test_missing_colours_are_weighted_means_of_the_measured_neighbours(grain: Callable) -> None:
@@ -29,3 +30,10 @@ def test_a_larger_window_is_used_only_where_the_smaller_has_no_sample(grain: Cal
     filled = fill(clean, kept, torch.ones(3, 3, 3), torch.ones(3, 5, 5))
     source = torch.tensor([0, 0, 3, 3, 3, 3, 6, 7])  # the last two have no sample within reach: they stay
     torch.testing.assert_close(filled, clean[..., source])
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_each_colour_is_convolved_by_itself(size: int, grain: Callable) -> None:
+    picture, window = grain(2, 3, 11, 14), grain(3, size, size)
+    expected = F.conv2d(picture, window[:, None], padding=size // 2, groups=3)
+    torch.testing.assert_close(each_by_itself(picture, window), expected)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from undegrade.degradations.convolution import convolve, gaussian_kernel, line_kernel, smooth_field
+from undegrade.degradations.convolution import convolve, enlarge, gaussian_kernel, line_kernel, smooth_field, soften
 
 
 def kernel(height: int, width: int) -> Tensor:
@@ -61,3 +61,22 @@ def test_a_smooth_field_fills_its_range_and_varies_slowly(seeded: Callable) -> N
     assert field.std() > 0.1
     assert field.diff(dim=-1).abs().max() < 0.15
     assert not torch.equal(field[0], field[1])
+
+
+@pytest.mark.parametrize("size", [(16, 17), (50, 90), (2, 3)])
+@pytest.mark.parametrize("count", [2, 7, 25])
+def test_it_enlarges_as_bicubic_interpolation_does(count: int, size: tuple[int, int], grain: Callable) -> None:
+    coarse = grain(2, count, count + 1)
+    expected = F.interpolate(coarse[None], size, mode="bicubic", align_corners=True)[0]
+    torch.testing.assert_close(enlarge(coarse, *size), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("reflect", [True, False])
+@pytest.mark.parametrize("sigma", [0.1, 0.8, 2.3, 4.0])
+@pytest.mark.parametrize("size", [(30, 41), (3, 50)])
+def test_softening_is_convolution_with_a_gaussian(
+    reflect: bool, sigma: float, size: tuple[int, int], grain: Callable
+) -> None:
+    image = grain(2, 3, *size)
+    expected = convolve(image, gaussian_kernel(sigma), reflect=reflect)
+    torch.testing.assert_close(soften(image, sigma, reflect=reflect), expected, atol=1e-6, rtol=0)

@@ -4,45 +4,84 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from undegrade.degradations.lettering import COLUMNS, LETTERS, ROWS, dots, inked, look_up, random_word, turned
+from undegrade.degradations.lettering import (
+    BASELINE,
+    CAP,
+    CHARACTERS,
+    FACES,
+    ROWS,
+    SPREAD,
+    inked,
+    look_up,
+    random_face,
+    random_figures,
+    random_word,
+    turned,
+    typeset,
+)
 
 
-def test_every_capital_and_figure_has_a_shape_of_its_own() -> None:
-    assert sorted(LETTERS) == sorted(string.ascii_uppercase + string.digits)
-    assert len(set(LETTERS.values())) == 36
-    for rows in LETTERS.values():
-        assert len(rows) == ROWS
-        assert all(0 <= row < 2**COLUMNS for row in rows)
-        assert rows[0]
-        assert rows[-1]  # all are as high as the others
+def show(text: str, face: str, dot: float, turn: float = 0.0, grow: float = 0.0, side: int = 240) -> torch.Tensor:
+    """Coverage (side, side) of the text in the middle of a picture."""
+    line = typeset(text, face)
+    down, along = turned(side, side, (side / 2, side / 2), turn, dot)
+    return inked(look_up(line, down + ROWS / 2, along + line.shape[1] / 2), dot, grow=grow)
 
 
-def test_letters_stand_as_they_are_drawn() -> None:
-    shown = ["".join(".#"[int(dot)] for dot in row) for row in dots("L F")]
-    assert shown[0] == "#...........#####"
-    assert shown[3] == "#...........####."
-    assert shown[6] == "#####.......#...."
+@pytest.mark.parametrize("face", FACES)
+def test_every_letter_and_figure_has_a_shape_of_its_own(face: str) -> None:
+    shapes = {}
+    for character in CHARACTERS:
+        field = typeset(character, face)
+        assert field.shape[0] == ROWS
+        assert 0 <= field.min() <= field.max() <= 2 * SPREAD
+        assert (field.max() > SPREAD) == (character != " ")
+        # Nothing is cut off: the outline keeps clear of the border.
+        border = torch.cat((field[0], field[-1], field[:, 0], field[:, -1]))
+        assert border.max() < SPREAD - 0.5
+        shapes[character] = field.numpy().tobytes()
+    assert set(string.ascii_letters + string.digits) <= set(shapes)
+    assert len(set(shapes.values())) == len(CHARACTERS)
 
 
-@pytest.mark.parametrize("letter", list(LETTERS))
-def test_the_smooth_letter_covers_its_own_dots_and_no_others(letter: str) -> None:
-    bitmap = torch.nn.functional.pad(dots(letter), (1, 1, 1, 1))
-    middles = (torch.arange(n) + 0.5 for n in bitmap.shape)
-    down, along = torch.meshgrid(*middles, indexing="ij")
-    assert torch.equal(look_up(bitmap, down, along) > 0.45, bitmap.bool())
+@pytest.mark.parametrize("face", FACES)
+def test_capitals_stand_on_the_line_and_are_as_high_as_stated(face: str) -> None:
+    inside = (typeset("H", face) > SPREAD).any(1).nonzero().flatten()
+    assert abs(inside.min().item() - (BASELINE - CAP)) <= 1
+    assert abs(inside.max().item() - (BASELINE - 1)) <= 1
+    assert (typeset("gp", face)[BASELINE + 2 :] > SPREAD).any()  # these go below it
+
+
+def test_a_line_is_its_letters_one_after_the_other() -> None:
+    together, apart = typeset("nn", "sans"), typeset("n", "sans")
+    advance = together.shape[1] - apart.shape[1]
+    assert 12 < advance < 18
+    middle = apart.shape[1] // 2
+    torch.testing.assert_close(together[:, :middle], apart[:, :middle])
+    torch.testing.assert_close(together[:, advance + middle :], apart[:, middle:])
 
 
 def test_letters_twice_as_high_cover_four_times_the_area_at_any_turn() -> None:
-    bitmap = torch.nn.functional.pad(dots("R2"), (2, 2, 2, 2))
+    area = show("R2", "bold", 2.0).sum().item()
+    assert show("R2", "bold", 4.0).sum().item() == pytest.approx(4 * area, rel=0.02)
+    assert show("R2", "bold", 2.0, turn=0.7).sum().item() == pytest.approx(area, rel=0.01)
 
-    def area(dot: float, turn: float) -> float:
-        down, along = turned(150, 150, (75.0, 75.0), turn, dot)
-        return inked(look_up(bitmap, down + 5.5, along + 7.5), dot).sum().item()
 
-    assert area(8.0, 0.0) == pytest.approx(4 * area(4.0, 0.0), rel=0.02)
-    assert area(6.0, 0.7) == pytest.approx(area(6.0, 0.0), rel=0.01)
+def test_grown_letters_reach_that_many_pixels_further_and_empty_stays_empty() -> None:
+    # A bar of about 20 x 2.5 samples at 3 pixels each: its circumference times the growth.
+    thin, fat = (show("l", "sans", 3.0, grow=grow) for grow in (0.0, 2.0))
+    around = 2 * (thin.sum(0).max() + thin.sum(1).max())
+    assert (fat.sum() - thin.sum()).item() == pytest.approx(2 * around.item(), rel=0.15)
+    assert (fat >= thin).all()
+    for grow in (0.0, 1.0, 100.0):
+        assert show(" ", "sans", 0.4, grow=grow).max() == 0
 
 
 def test_words_have_the_lengths_asked_for(seeded: Callable) -> None:
     rng = seeded(0)
-    assert {len(random_word(rng, 2, 4)) for _ in range(60)} == {2, 3, 4}
+    words = [random_word(rng, 2) for _ in range(100)]
+    assert all(4 <= len(word) <= 12 and word.isalpha() and word.islower() for word in words)
+    assert len(set(words)) > 90
+    assert len(random_figures(rng, 7)) == 7
+    assert random_figures(rng, 7).isdigit()
+    assert {random_face(rng) for _ in range(60)} == set(FACES)

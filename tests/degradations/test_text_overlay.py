@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from undegrade.degradations.text_overlay import TextOverlay
+from undegrade.degradations.lettering import CHARACTERS
+from undegrade.degradations.text_overlay import TextOverlay, random_text
 
 GREYS = torch.tensor([0.3, 0.7])[:, None, None, None]
 
@@ -41,3 +42,23 @@ def test_the_mask_does_not_depend_on_the_picture(grain: Callable, seeded: Callab
     torch.testing.assert_close(kept[1], kept[2], atol=1e-4, rtol=0)
     assert kept.min() < 0.25
     assert kept.max().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_lines_are_made_of_letters_that_there_are_and_fill_the_room(seeded: Callable) -> None:
+    rng = seeded(0)
+    texts = [random_text(20.0, rng) for _ in range(200)]
+    assert set("".join(texts)) <= set(CHARACTERS)
+    assert len(set(texts)) == 200
+    assert all(15 <= len(text) <= 60 for text in texts)
+    assert any(text.isupper() for text in texts)
+    assert any(text.islower() for text in texts)
+
+
+def test_several_sizes_and_turns_outlines_and_none(seeded: Callable) -> None:
+    """On gray, an outline or a shadow shows as both brighter and darker pixels than the gray."""
+    gray = torch.full((3, 128, 128), 0.5)
+    kinds = set()
+    for seed in range(30):
+        out = TextOverlay().apply(gray, seeded(seed), lines=3.0, height=24.0).mean(0)
+        kinds.add((bool((out > 0.6).any()), bool((out < 0.4).any())))
+    assert kinds >= {(True, True), (True, False), (False, True)}

@@ -32,3 +32,15 @@ def test_each_degradation_is_shown_at_five_levels_with_its_equation(
 def test_another_ending_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UndegradeError, match=r"page.png: unknown ending '.png'; expected .html"):
         write_gallery(np.zeros((3, 60, 70), np.float32), tmp_path / "page.png")
+
+
+def test_what_cannot_be_made_is_said_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "SIDE", 16)
+    monkeypatch.setattr(gallery, "DEGRADATIONS", {name: DEGRADATIONS[name] for name in ("noise", "h264")})
+    monkeypatch.setattr(gallery, "COMPOUNDS", {})
+    monkeypatch.setattr(DEGRADATIONS["h264"], "encoder", "libnothing")
+    pytest.importorskip("av")
+    write_gallery(np.random.default_rng(0).random((3, 20, 20), np.float32), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<figure>") == 1 + 5
+    assert "Not shown. h264: this FFmpeg has no libnothing" in page

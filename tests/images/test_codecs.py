@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
@@ -7,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from undegrade.errors import UndegradeError
-from undegrade.images import jpeg_roundtrip
+from undegrade.images import avif_roundtrip, jpeg_roundtrip, webp_roundtrip
+from undegrade.images.vips import vips
 
 
 def through_pillow(pixels: NDArray[np.float32], quality: int, *, chroma: int) -> NDArray[np.float64]:
@@ -82,3 +84,16 @@ def test_wrong_arguments_are_named() -> None:
         jpeg_roundtrip(np.zeros((3, 8, 8), np.float32), 0)
     with pytest.raises(UndegradeError, match=r"pixels: shape \(8, 8, 3\); expected \(3, H, W\)"):
         jpeg_roundtrip(np.zeros((8, 8, 3), np.float32), 50)
+
+
+@pytest.mark.parametrize("roundtrip", [webp_roundtrip, avif_roundtrip])
+def test_a_codec_that_libvips_has_not_is_named_with_how_to_get_it(
+    roundtrip: Callable, patch: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(*_: object, **__: object) -> None:
+        raise vips().Error("no such operation")
+
+    for saver in ("webpsave_buffer", "heifsave_buffer"):
+        monkeypatch.setattr(vips().Image, saver, without, raising=False)
+    with pytest.raises(UndegradeError, match=r"(WebP|AVIF): this libvips has not its codec"):
+        roundtrip(patch, 50)

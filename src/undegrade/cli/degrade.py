@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from undegrade.images import Picture
     from undegrade.inference.jobs import Job
 
+RECORDED = (".png", ".jpg", ".jpeg")  # the files that keep a comment
+
 
 def degrade(
     context: typer.Context,
@@ -101,6 +103,8 @@ def _degrade_file(
     from undegrade.degradations.records import to_text
     from undegrade.images import read_picture, write_picture
 
+    if keep and job.target.suffix.lower() not in RECORDED:
+        raise UndegradeError(f"{job.target}: cannot hold a record; expected {' or '.join(RECORDED)}, or no --record")
     clean = read_picture(job.source)
     if records is None:
         picture, applied = degrade_picture(clean, specs, seed=seed, depth=depth)

@@ -159,7 +159,9 @@ COMPOUNDS: dict[str, Step] = compounds(parse)
 
 def find_step(text: str) -> Step:
     """The compound of that name, or the degradation that `text` names; errors as for `parse`."""
-    return COMPOUNDS.get(text.strip().replace("-", "_")) or parse(text)
+    if not isinstance(text, str):  # such as a list of specs where each has to be given by itself
+        raise UndegradeError(f'degradations: {text!r} is no text; expected such as "noise(sigma=25)", one by one')
+    return COMPOUNDS.get(text.strip().replace("-", "_")) or parse_spec(text, DEGRADATIONS, COMPOUNDS)
 
 
 def replay(clean: Tensor, records: Iterable[Record], depth: Tensor | None = None) -> Tensor:

@@ -13,6 +13,7 @@ from undegrade.batch import Record
 from undegrade.errors import UndegradeError
 
 SEVERITY_DIGITS = 6
+SMALLEST = 2  # pixels, the shortest side that can be spoiled; kernels may be larger than the picture
 FAMILIES = ("noise", "blur", "resolution", "compression", "weather", "light", "sensor", "damage")
 
 Levels = tuple[float, float]  # the weakest and the strongest to draw, within 0 to 1
@@ -67,11 +68,11 @@ class Degradation:
             low, high = unit.limits
             if not (isinstance(value, tuple) and len(value) == 2 and low <= value[0] <= value[1] <= high):
                 raise UndegradeError(
-                    f"{self.label}: {name} is {value}; expected a number, or a range of a low and a high one, "
+                    f"{self.label}: {name} is {_shown(value)}; expected a number, or a range of a low and a high one, "
                     f"within {low:g} to {high:g} ({unit.text})"
                 )
             if unit.whole and any(end != round(end) for end in value):
-                raise UndegradeError(f"{self.label}: {name} is {value}; expected whole numbers ({unit.text})")
+                raise UndegradeError(f"{self.label}: {name} is {_shown(value)}; expected whole numbers ({unit.text})")
 
     @classmethod
     def units(cls) -> dict[str, Unit]:
@@ -130,7 +131,15 @@ class Degradation:
         """`apply` with the severities as a dict: (..., 3, H, W) in [0, 1] -> same shape and range, input untouched.
 
         A depth map (..., 1, H, W), from 0 at the camera to 1 at the farthest point, takes the place of a random one.
+
+        Raises:
+            UndegradeError: the picture has fewer than `SMALLEST` pixels a side.
         """
+        height, width = clean.shape[-2:]
+        if min(height, width) < SMALLEST:
+            raise UndegradeError(
+                f"{self.label}: the picture is {width} x {height} pixels; expected at least {SMALLEST} x {SMALLEST}"
+            )
         apply: Any = self.apply  # type: ignore[attr-defined]  # each subclass names its own severities
         if depth is not None and self.takes_depth:
             return apply(clean, rng, **severities, depth=depth)
@@ -139,6 +148,13 @@ class Degradation:
     def middle(self) -> dict[str, float]:
         """The fixed mid severity at which tables are measured: the middle of each range."""
         return self.at(dict.fromkeys(self.units(), 0.5))
+
+
+def _shown(value: object) -> str:
+    """A range as it is written in a spec, a number where both ends are the same."""
+    if isinstance(value, tuple) and all(isinstance(end, int | float) for end in value):
+        return "..".join(dict.fromkeys(f"{end:.10g}" for end in value))
+    return str(value)
 
 
 def uniform(rng: torch.Generator, low: float, high: float) -> float:

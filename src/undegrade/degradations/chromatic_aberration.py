@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from undegrade.degradations.base import Degradation, severity, uniform
-from undegrade.degradations.convolution import convolve, gaussian_kernel
+from undegrade.degradations.convolution import soften
 from undegrade.degradations.light import to_display, to_linear
 
 
@@ -38,7 +38,7 @@ class ChromaticAberration(Degradation):
         red, blue = (1.0, -weaker) if uniform(rng, 0, 1) < 0.5 else (weaker, -1.0)
         moved = clean.clone()
         for channel, share, sigma in ((0, red, blur / 2), (2, blue, blur)):
-            light = convolve(to_linear(clean[..., channel, :, :]), gaussian_kernel(sigma))
+            light = soften(to_linear(clean[..., channel, :, :]), sigma)
             moved[..., channel, :, :] = to_display(displace(light, outwards * (sign * shift * share)).clamp(0, 1))
         return moved.clamp(0, 1)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+LONGEST = 15  # samples of a line by which pictures are softened directly
 
 
 def convolve(image: Tensor, kernel: Tensor, *, reflect: bool = True) -> Tensor:
@@ -35,11 +38,32 @@ def _smooth(size: int) -> int:
 
 def gaussian_kernel(sigma: float) -> Tensor:
     """(k, k), sums to one; standard deviation in pixels, cut at three of them."""
+    line = _gaussian_line(sigma)
+    return line[:, None] * line[None, :]
+
+
+def _gaussian_line(sigma: float) -> Tensor:
     radius = max(1, math.ceil(3 * sigma))
     x = torch.arange(-radius, radius + 1, dtype=torch.float32)
     line = torch.exp(-0.5 * (x / max(sigma, 1e-3)) ** 2)
-    kernel = line[:, None] * line[None, :]
-    return kernel / kernel.sum()
+    return line / line.sum()
+
+
+def soften(image: Tensor, sigma: float, *, reflect: bool = True) -> Tensor:
+    """`convolve` with `gaussian_kernel(sigma)`; a small one goes along and then across, several times faster."""
+    line = _gaussian_line(sigma)
+    reach = len(line) // 2
+    if len(line) > LONGEST or (reflect and reach >= min(image.shape[-2:])):
+        return convolve(image, gaussian_kernel(sigma), reflect=reflect)
+    height, width = image.shape[-2:]
+    flat = F.pad(image.reshape(-1, 1, height, width), (reach,) * 4, mode="reflect" if reflect else "constant")
+    for axis, length in ((-1, width), (-2, height)):
+        total = flat.narrow(axis, reach, length) * float(line[reach])
+        for tap, weight in enumerate(line[:reach].tolist()):
+            total.add_(flat.narrow(axis, tap, length), alpha=weight)
+            total.add_(flat.narrow(axis, 2 * reach - tap, length), alpha=weight)
+        flat = total
+    return flat.reshape(image.shape)
 
 
 def line_kernel(length: float, angle: float, thickness: float) -> Tensor:
@@ -57,6 +81,37 @@ def line_kernel(length: float, angle: float, thickness: float) -> Tensor:
 def smooth_field(shape: tuple[int, ...], rng: torch.Generator, cells: int) -> Tensor:
     """A random (..., H, W) field in [0, 1] that varies over about 1 / `cells` of the picture's side."""
     *batch, height, width = shape
-    coarse = torch.rand((math.prod(batch), 1, cells + 1, cells + 1), generator=rng)
-    fine = F.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
-    return fine.clamp(0, 1).reshape(shape)
+    coarse = torch.rand((*batch, cells + 1, cells + 1), generator=rng)
+    return enlarge(coarse, height, width).clamp_(0, 1)
+
+
+def enlarge(coarse: Tensor, height: int, width: int) -> Tensor:
+    """(..., h, w) -> (..., H, W) by cubic convolution, the outer samples at the borders.
+
+    PyTorch's bicubic interpolation with aligned corners, but first along and then across, in half of its time. It is no
+    product of matrices, whose sums would depend on the number of threads.
+    """
+    for axis, length in ((-1, width), (-2, height)):
+        taps = iter(_taps(coarse.shape[axis], length))
+        chosen, weight = next(taps)
+        fine = coarse.index_select(axis, chosen) * (weight if axis == -1 else weight[:, None])
+        for chosen, weight in taps:
+            fine.addcmul_(coarse.index_select(axis, chosen), weight if axis == -1 else weight[:, None])
+        coarse = fine
+    return coarse
+
+
+@lru_cache(maxsize=64)
+def _taps(count: int, length: int) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The four samples that each of `length` places spread over `count` samples is made of: (length,) and weights.
+
+    Cubic convolution (Keys, 1981) with a = -0.75; the outer samples are carried on.
+    """
+    places, a = torch.arange(length) * ((count - 1) / max(length - 1, 1)), -0.75
+    begin, taps = places.floor(), []
+    for tap in range(-1, 3):
+        distance = (places - begin - tap).abs()
+        near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+        far = ((distance - 5) * distance + 8) * distance * a - 4 * a
+        taps.append(((begin.long() + tap).clamp_(0, count - 1), torch.where(distance <= 1, near, far)))
+    return tuple(taps)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from undegrade.degradations.base import Degradation, severity
+from undegrade.degradations.colour_filter import each_by_itself
 from undegrade.degradations.light import to_display, to_linear
 
 # Bilinear interpolation from the nearest samples of a colour in the Bayer pattern RGGB.
@@ -37,12 +37,13 @@ class DeadPixels(Degradation):
         mask = bayer_mask(height, width, rng)
         samples = (light * mask).sum(1)
         change = (spoil_samples(samples, rng, density, int(lines)) - samples)[:, None] * mask
-        weights = torch.tensor((RED_OR_BLUE, GREEN, RED_OR_BLUE))[:, None]
+        weights = torch.tensor((RED_OR_BLUE, GREEN, RED_OR_BLUE))
         # At the border fewer samples are averaged.
-        share = F.conv2d(mask[None], weights, padding=1, groups=3).clamp_min(0.25)
-        spread = F.conv2d(change, weights, padding=1, groups=3) / share
-        spoiled = to_display((light + spread).clamp(0, 1)).clamp(0, 1).reshape(clean.shape)
-        return torch.where(spread.reshape(clean.shape) == 0, clean, spoiled)
+        spread, share = each_by_itself(torch.cat((change, mask[None])), weights).split((len(change), 1))
+        hit = spread != 0  # few pixels, all others stay
+        spoiled = clean.reshape(light.shape).clone()
+        spoiled[hit] = to_display((light + spread / share.clamp_min(0.25))[hit].clamp(0, 1)).clamp(0, 1)
+        return spoiled.reshape(clean.shape)
 
 
 def bayer_mask(height: int, width: int, rng: torch.Generator) -> Tensor:

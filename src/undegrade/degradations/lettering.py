@@ -1,61 +1,108 @@
-"""Letters of a 5 x 7 dot matrix, laid over a picture at any size and turn."""
+"""Letters of several faces, laid over a picture at any size and turn."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ROWS, COLUMNS = 7, 5
-FINE = 4  # samples a dot, along each side, of letters with rounded corners
+CAP = 18  # samples, the height of a capital
+SPREAD = 4  # samples, the farthest distance from an outline that is told from others
+ROWS, BASELINE = 33, 23  # of a line of text, with descenders and `SPREAD` above and below; the foot of the capitals
+FACES = ("sans", "bold", "serif", "italic", "mono")
+FIGURES = "0123456789"
+CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" + FIGURES + " .,:;!?-'&@/()#%+*\N{COPYRIGHT SIGN}"
 
-# One letter and its seven rows from the top, a row being five dots as one digit of base 32 (left dot 16 ... right 1).
-FONT = """
-AEHHVHHH BUHHUHHU CEHGGGHE DUHHHHHU EVGGUGGV FVGGUGGG GEHGNHHF HHHHVHHH IE44444E J72222IC KHIKOKIH LGGGGGGV
-MHRLLHHH NHPPLJJH OEHHHHHE PUHHUGGG QEHHHLID RUHHUKIH SFGGE11U TV444444 UHHHHHHE VHHHHHA4 WHHHLLLA XHHA4AHH
-YHHA4444 ZV1248GV 0EHJLPHE 14C4444E 2EH1248V 3V2421HE 426AIV22 5VGU11HE 668GUHHE 7V124888 8EHHEHHE 9EHHF12C
-"""
-LETTERS = {glyph[0]: tuple(int(digit, 32) for digit in glyph[1:]) for glyph in FONT.split()}
-
-
-def random_word(rng: torch.Generator, shortest: int = 2, longest: int = 9) -> str:
-    """Random letters and figures."""
-    length = int(torch.randint(shortest, longest + 1, (), generator=rng))
-    return "".join(list(LETTERS)[i] for i in torch.randint(len(LETTERS), (length,), generator=rng).tolist())
+ONSETS = (*"bcdfghlmnprstvw", "br", "ch", "cl", "dr", "gr", "pl", "sh", "st", "th", "tr")
+VOWELS = (*"aeiouaeo", "ai", "ea", "ou")
+ENDINGS = ("", "", "", *"nrstl", "nd", "st", "ng")
 
 
-def dots(text: str) -> Tensor:
-    """(7, 6 * len(text) - 1) of 0 and 1: the dots of the text, one column between letters; a space is empty."""
-    codes = torch.tensor([LETTERS.get(letter, (0,) * ROWS) for letter in text])
-    bits = (codes[:, :, None] >> torch.arange(COLUMNS - 1, -1, -1)) & 1
-    return F.pad(bits.float(), (0, 1)).permute(1, 0, 2).reshape(ROWS, -1)[:, :-1]
+@dataclass(frozen=True, kw_only=True)
+class Face:
+    """The letters of a face, made by benchmarks/make_lettering.py of DejaVu (licence in lettering.LICENSE)."""
+
+    field: Tensor  # (ROWS, all widths): 0 at `SPREAD` samples and more outside a letter, `SPREAD` on its outline
+    starts: dict[str, int]  # where the cell of each character begins in the field
+    widths: dict[str, int]  # of the cell, which is wider than the advance by the same on both sides
+    advances: dict[str, float]  # samples from one letter to the next
+
+
+@cache
+def load_face(name: str) -> Face:
+    """The face of that name, one of `FACES`."""
+    with files(__package__).joinpath("lettering.npz").open("rb") as file, np.load(file) as stored:
+        field, widths, advances = (stored[f"{name}{part}"] for part in ("", "_widths", "_advances"))
+    starts = (widths.cumsum() - widths).tolist()
+    return Face(
+        field=torch.from_numpy(field).float() * (2 * SPREAD / 255),
+        starts=dict(zip(CHARACTERS, starts, strict=True)),
+        widths=dict(zip(CHARACTERS, widths.tolist(), strict=True)),
+        advances=dict(zip(CHARACTERS, advances.tolist(), strict=True)),
+    )
+
+
+def typeset(text: str, face: str) -> Tensor:
+    """(ROWS, w) of a line of text: how far each sample lies inside a letter, plus `SPREAD`; 0 where it is empty."""
+    letters = load_face(face)
+    sources, targets, place = [], [], float(SPREAD)
+    for letter in text:
+        width, advance = letters.widths[letter], letters.advances[letter]
+        first = max(0, round(place + (advance - width) / 2))
+        sources.append(torch.arange(letters.starts[letter], letters.starts[letter] + width))
+        targets.append(torch.arange(first, first + width))
+        place += advance
+    source, target = torch.cat(sources), torch.cat(targets)
+    line = torch.zeros(ROWS, int(target.max()) + 1)
+    # Cells overlap; the nearer outline counts.
+    return line.scatter_reduce_(1, target.expand(ROWS, -1), letters.field[:, source], "amax")
+
+
+def random_face(rng: torch.Generator) -> str:
+    """One of `FACES`."""
+    return FACES[int(torch.randint(len(FACES), (), generator=rng))]
+
+
+def random_word(rng: torch.Generator, syllables: int) -> str:
+    """A word that could be one, of that many syllables, in small letters."""
+    chosen = torch.rand(syllables, 2, generator=rng).tolist()
+    ending = ENDINGS[int(torch.randint(len(ENDINGS), (), generator=rng))]
+    return "".join(ONSETS[int(a * len(ONSETS))] + VOWELS[int(b * len(VOWELS))] for a, b in chosen) + ending
+
+
+def random_figures(rng: torch.Generator, length: int) -> str:
+    """That many figures."""
+    return "".join(FIGURES[i] for i in torch.randint(10, (length,), generator=rng).tolist())
 
 
 def turned(height: int, width: int, centre: tuple[float, float], turn: float, dot: float) -> tuple[Tensor, Tensor]:
-    """Coordinates (down, along), in dots from `centre` (y, x), of each pixel in a frame turned by `turn` radians."""
+    """Coordinates (down, along), in samples from `centre` (y, x), of each pixel in a frame turned by `turn` radians.
+
+    `dot` is the size of a sample in pixels.
+    """
     y = (torch.arange(height) + 0.5 - centre[0])[:, None] / dot
     x = (torch.arange(width) + 0.5 - centre[1])[None, :] / dot
     sin, cos = math.sin(turn), math.cos(turn)
     return y * cos - x * sin, x * cos + y * sin
 
 
-def look_up(bitmap: Tensor, down: Tensor, along: Tensor) -> Tensor:
-    """(H, W) in [0, 1]: `bitmap` (rows, columns), blurred by 0.41 dots, so that steps run into slanting strokes.
-
-    `down` and `along` are places in dots from its upper left corner; it is empty beyond its sides.
-    """
-    rows, columns = bitmap.shape
-    fine = bitmap.repeat_interleave(FINE, 0).repeat_interleave(FINE, 1)[None, None]
-    fine = F.avg_pool2d(F.avg_pool2d(fine, 5, 1, 2), 3, 1, 1)
+def look_up(field: Tensor, down: Tensor, along: Tensor) -> Tensor:
+    """(H, W): `field` (rows, columns) at places in samples from its upper left corner; 0 beyond its sides."""
+    rows, columns = field.shape
     grid = torch.stack((along * (2 / columns) - 1, down * (2 / rows) - 1), -1)
-    return F.grid_sample(fine, grid[None], align_corners=False)[0, 0]
+    return F.grid_sample(field[None, None], grid[None], align_corners=False)[0, 0]
 
 
-def inked(value: Tensor, dot: float, *, level: float = 0.4) -> Tensor:
-    """Coverage in [0, 1] of letters: the interior of the contour of `value` at `level`, its edge about a pixel wide.
+def inked(value: Tensor, dot: float, *, grow: float = 0.0) -> Tensor:
+    """Coverage in [0, 1] of letters whose outlines are moved outwards by `grow` pixels; the edge is a pixel wide.
 
-    `dot` is the pitch of the dots in pixels; a lower `level` gives bolder letters. Empty stays empty.
+    `value` is what `look_up` gave, `dot` the size of its samples in pixels. Empty stays empty: letters grow by less
+    than `SPREAD` samples.
     """
-    return ((value - level) * max(dot, 0.5 / level) + 0.5).clamp(0, 1)
+    return ((value - SPREAD) * dot + min(grow + 0.5, SPREAD * dot)).clamp(0, 1)

@@ -43,6 +43,7 @@ def draw_glow(height: int, width: int, reach: float, rng: torch.Generator) -> Te
     x = torch.linspace(-0.5, 0.5, width)[None, :] * math.sin(angle)
     distance = (y + x + (abs(math.cos(angle)) + abs(math.sin(angle))) / 2).clamp_min(0)  # not below it by rounding
     uneven = 0.5 + 0.5 * smooth_field((height, width), rng, 2)
-    fall = torch.stack([torch.exp(-((distance / (r * reach * uneven)) ** 1.5)) for r in REACHES])
+    away = (distance / (reach * uneven)) ** 1.5
+    fall = torch.stack([torch.exp(away * -(r**-1.5)) for r in REACHES])
     amounts = torch.tensor([1.0, uniform(rng, 0.35, 0.65), uniform(rng, 0.05, 0.2)])
     return amounts[:, None, None] * fall * (0.5 + 0.5 * smooth_field((height, width), rng, 3))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from undegrade.degradations.base import Degradation, severity, uniform
-from undegrade.degradations.convolution import convolve, gaussian_kernel, line_kernel
+from undegrade.degradations.convolution import convolve, line_kernel, soften
 
 # Far to near: size (relative), share of the flakes, blur relative to the size, opacity.
 LAYERS = ((0.35, 0.62, 0.3, 0.75), (0.7, 0.28, 0.25, 0.95), (1.3, 0.09, 0.35, 0.9), (2.8, 0.01, 0.6, 0.6))
@@ -37,6 +37,6 @@ class Snow(Degradation):
             flakes = (chance < density / 1000 * share) * (0.5 + 0.5 * torch.rand(shape, generator=rng))
             body = line_kernel(diameter * uniform(rng, 0.2, 1.2), drift + uniform(rng, -15, 15), diameter)
             soft = convolve(flakes, body / body.max(), reflect=False)
-            soft = convolve(soft, gaussian_kernel(0.3 + blur * diameter / 2), reflect=False)
+            soft = soften(soft, 0.3 + blur * diameter / 2, reflect=False)
             clear = clear * (1 - opacity * soft.clamp(0, 1))
         return (clean * clear + 0.97 * (1 - clear)).clamp(0, 1)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from undegrade.degradations.base import Degradation
 from undegrade.errors import UndegradeError
 
 
-def parse(text: str, catalogue: Mapping[str, type[Degradation]]) -> Degradation:
+def parse(text: str, catalogue: Mapping[str, type[Degradation]], mixtures: Collection[str] = ()) -> Degradation:
     """Build the degradation that the text names; a field not named keeps the catalogue's range.
+
+    `mixtures` are names that would have been understood too, for what is said of a mistake.
 
     Raises:
         UndegradeError: the text cannot be read, or names an unknown degradation or field, or a value out of range.
@@ -21,7 +23,9 @@ def parse(text: str, catalogue: Mapping[str, type[Degradation]]) -> Degradation:
         raise UndegradeError(f"cannot read degradation {text!r}; expected NAME or NAME(FIELD=VALUE, ...)")
     name, arguments = match[1].replace("-", "_"), match[2] or ""
     if name not in catalogue:
-        raise UndegradeError(f"unknown degradation {name!r}; {_nearest(name, list(catalogue))}")
+        if name in mixtures:
+            raise UndegradeError(f"{name}: a mixture has no fields; write its name alone")
+        raise UndegradeError(f"unknown degradation {name!r}; {_nearest(name, [*catalogue, *mixtures])}")
     kind = catalogue[name]
     ranges: dict[str, tuple[float, float]] = {}
     for part in filter(None, (p.strip() for p in arguments.split(","))):

@@ -10,7 +10,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from undegrade.degradations.base import Degradation, severity, uniform
-from undegrade.degradations.lettering import ROWS, dots, inked, look_up, random_word, turned
+from undegrade.degradations.lettering import (
+    BASELINE,
+    CAP,
+    ROWS,
+    SPREAD,
+    inked,
+    look_up,
+    random_face,
+    random_word,
+    turned,
+    typeset,
+)
+
+RADIUS, LINE = 11.0, 1.2  # samples, of the sign and half the width of its outline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,35 +37,45 @@ class Watermark(Degradation):
     label = "watermark"
     family = "damage"
     opacity: tuple[float, float] = severity(0.12, 0.7, "opacity of the letters", limits=(0, 1))
-    height: tuple[float, float] = severity(9, 28, "height of the letters, pixels", limits=(7, 1000), log=True)
+    height: tuple[float, float] = severity(9, 28, "height of the capitals, pixels", limits=(7, 1000), log=True)
 
     def apply(self, clean: Tensor, rng: torch.Generator, *, opacity: float, height: float) -> Tensor:
         """(..., 3, H, W) in [0, 1] -> same shape and range; the same watermark on all pictures of a batch."""
         rows, columns = clean.shape[-2:]
-        mask = opacity * repeated_mark(rows, columns, height / ROWS, rng)
+        mask = opacity * repeated_mark(rows, columns, height / CAP, rng)
         colour = float(uniform(rng, 0, 1) < 0.75)
         return clean * (1 - mask) + colour * mask
 
 
 def repeated_mark(height: int, width: int, dot: float, rng: torch.Generator) -> Tensor:
-    """(H, W) in [0, 1]: the mark in slanting rows, each shifted by half a step against the row before."""
-    mark = dots(random_word(rng, 4, 8))
+    """(H, W) in [0, 1]: the mark in slanting rows, each shifted by half a step against the row before.
+
+    `dot` is the size of a sample of the letters in pixels.
+    """
+    mark = typeset(_name(rng), random_face(rng))
     if uniform(rng, 0, 1) < 0.6:
-        mark = torch.cat((mark, torch.zeros(ROWS, 3), _sign(rng)), 1)
-    beside, below = (int(torch.randint(4, 12, (), generator=rng)) for _ in range(2))
+        mark = torch.cat((_sign(rng), mark), 1)
+    beside, below = int(torch.randint(8, 30, (), generator=rng)), int(torch.randint(18, (), generator=rng))
     tile = F.pad(mark, (beside, 0, below, 0))
     slant = math.radians(uniform(rng, 15, 50) * (1 if uniform(rng, 0, 1) < 0.5 else -1))
     start = (uniform(rng, 0, height), uniform(rng, 0, width))
     down, along = turned(height, width, start, slant, dot)
     row = torch.floor(down / tile.shape[0])
     along = torch.remainder(along + row * tile.shape[1] / 2, tile.shape[1])
-    return inked(look_up(tile, down - row * tile.shape[0], along), dot, level=0.45)
+    return inked(look_up(tile, down - row * tile.shape[0], along), dot)
+
+
+def _name(rng: torch.Generator) -> str:
+    """A short invented name, as of an agency."""
+    word, kind = random_word(rng, 2), int(torch.randint(5, (), generator=rng))
+    return (word.upper(), word.title(), f"{word}.com", f"\N{COPYRIGHT SIGN} {word.title()}", f"{word.upper()} 24")[kind]
 
 
 def _sign(rng: torch.Generator) -> Tensor:
-    """(7, 7) of 0 and 1: a random sign, the same left and right, in a frame half of the time."""
-    half = (torch.rand(ROWS, 4, generator=rng) < 0.4).float()
-    sign = torch.cat((half, half[:, :3].flip(1)), 1)
-    if uniform(rng, 0, 1) < 0.5:
-        sign[0], sign[-1], sign[:, 0], sign[:, -1] = 1.0, 1.0, 1.0, 1.0
-    return sign
+    """(ROWS, w), as a line of text: an outlined disc, square, diamond or hexagon around a full smaller one."""
+    y = (torch.arange(ROWS) + 0.5 - (BASELINE - CAP / 2))[:, None].abs()
+    x = (torch.arange(2 * (int(RADIUS) + SPREAD)) + 0.5 - (int(RADIUS) + SPREAD)).abs()
+    shapes = (torch.hypot(x, y), torch.maximum(x, y) * 1.1, (x + y) * 0.75, torch.maximum(x, 0.5 * x + 0.87 * y))
+    outer, inner = (shapes[int(i)] for i in torch.randint(len(shapes), (2,), generator=rng))
+    distance = LINE - (outer - RADIUS).abs()
+    return (torch.maximum(distance, uniform(rng, 0.3, 0.6) * RADIUS - inner) + SPREAD).clamp(0, 2 * SPREAD)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import inspect
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,11 +65,19 @@ def write_gallery(photo: NDArray[np.float32], path: Path) -> None:
     ]
     for family, kinds in members.items():
         parts.append(f"<h2>{family}</h2>")
-        parts.extend(_section(kind(), clean) for kind in kinds)
+        parts.extend(_or_why_not(kind.label, partial(_section, kind(), clean)) for kind in kinds)
     parts.append("<h2>mixtures</h2>")
-    parts.extend(_mixture(name, clean) for name in COMPOUNDS)
-    with written_whole(path) as partial:
-        partial.write_text("\n".join(parts), encoding="utf-8")
+    parts.extend(_or_why_not(name, partial(_mixture, name, clean)) for name in COMPOUNDS)
+    with written_whole(path) as unfinished:
+        unfinished.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _or_why_not(name: str, section: Callable[[], str]) -> str:
+    """The section, or what kept it from being made: a video codec may not be installed."""
+    try:
+        return section()
+    except UndegradeError as error:
+        return _article(name, f"Not shown. {error}", [])
 
 
 def _section(degradation: Degradation, clean: NDArray[np.float32]) -> str:
