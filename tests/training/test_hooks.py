@@ -81,7 +81,7 @@ def test_a_line_says_what_was_waited_for(tmp_path: Path) -> None:
         time.sleep(0.02)
         log(step(number, loss=1.0))
     log.board.close()
-    assert [line["data_wait"] > 0.9 for line in shown] == [True, True, False]
+    assert [line["data_wait"] > 0.5 for line in shown] == [True, True, False]
     assert shown[2]["data_wait"] == 0
     assert all(line["samples_per_s"] == pytest.approx(8 / line["s_per_step"]) for line in shown)
     assert shown[0]["samples_per_s"] < 400
