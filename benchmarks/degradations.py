@@ -1,4 +1,4 @@
-"""Milliseconds a patch for each degradation and mixture, on one core, at two sizes."""
+"""Milliseconds a patch, and patches a second, for each degradation and mixture, on one core, at two sizes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,14 @@ def main() -> None:
             medians[name] = {"left_out": str(error)}
     times = [row["128px_ms"] for row in (medians[name] for name in DEGRADATIONS) if "128px_ms" in row]
     summary = {"median_of_the_degradations_128px_ms": statistics.median(times), "repeats": REPEATS, "rounds": ROUNDS}
-    print(json.dumps({**summary, "degradations": medians, "machine": facts()}, indent=2))
+    rows = {name: {**row, **patches_per_s(row)} for name, row in medians.items()}
+    print(json.dumps({**summary, "degradations": rows, "machine": facts()}, indent=2))
+
+
+def patches_per_s(row: dict[str, float | str]) -> dict[str, float]:
+    """The same figures the other way round."""
+    times = {key.removesuffix("_ms"): value for key, value in row.items() if isinstance(value, float)}
+    return {f"{side}_patches_per_s": round(1000 / value, 1) for side, value in times.items()}
 
 
 def median_ms(name: str, side: int) -> float:
