@@ -1,7 +1,8 @@
 """One way of running a network, in a process of its own: prints its time and peak memory.
 
-`python inference_ways.py restore|tile WAY FOLDER PICTURE.npy REPEATS BUDGET`: a whole picture through the Restorer, or
-as one tile through the backend alone. The picture is (H, W, 3), uint8; the folder may hold the model as .onnx.
+`python inference_ways.py restore|tile|any WAY FOLDER PICTURE.npy REPEATS BUDGET`: a whole picture through the Restorer,
+or as one tile through the backend alone, made ready for tiles of this size or for any. The picture is (H, W, 3), uint8;
+the folder may hold the model as .onnx.
 """
 
 from __future__ import annotations
@@ -71,13 +72,20 @@ def restoring(way: Way, folder: Path, pixels: np.ndarray) -> tuple[Callable[[], 
     return lambda: restorer.restore(picture), {"found": found.diagnosis.label}
 
 
-def running_tile(way: Way, folder: Path, pixels: np.ndarray) -> tuple[Callable[[], object], Figures]:
-    """The network alone, on the picture as one tile of a larger one."""
+def running_any(way: Way, folder: Path, pixels: np.ndarray) -> tuple[Callable[[], object], Figures]:
+    """The network alone, ready for any size, on the picture as one tile of a larger one."""
+    return running_tile(way, folder, pixels, sized=False)
+
+
+def running_tile(
+    way: Way, folder: Path, pixels: np.ndarray, *, sized: bool = True
+) -> tuple[Callable[[], object], Figures]:
+    """The network alone, ready for this size, on the picture as one tile of a larger one."""
     from undegrade.inference.backends import open_backend
 
     backend = open_backend(model_file(way, folder), device=way.device, precision=way.precision)
     _, context = backend.run(pixels[:, :256, :256])
-    ready = backend.for_size(*pixels.shape[1:])
+    ready = backend.for_size(*pixels.shape[1:]) if sized else backend
     return lambda: ready.run(pixels, context), {"name": backend.name}
 
 
@@ -110,7 +118,8 @@ def main() -> None:
     if name == NAFNET:
         step, about = running_nafnet(pixels)
     else:
-        step, about = {"restore": restoring, "tile": running_tile}[what](WAYS[name], Path(folder), pixels)
+        make = {"restore": restoring, "tile": running_tile, "any": running_any}[what]
+        step, about = make(WAYS[name], Path(folder), pixels)
     figures = timed(step, repeats=int(repeats), budget=float(budget))
     megapixels = pixels.shape[1] * pixels.shape[2] / 1e6
     print(json.dumps({**about, "megapixels": megapixels, **figures, "peak_mb": peak_mb()}))
