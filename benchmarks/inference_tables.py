@@ -48,10 +48,11 @@ def ways(results) -> str:
     for name, row in section.items():
         label = f"*{name}*" if name == NAFNET or name in PEERS else name
         if "failed" in row:
-            failed.append(f"Not measured: {label}: {row['failed']}")
+            failed.append(f"- {label}: {row['failed'].removeprefix('undegrade.errors.UndegradeError: ')}")
             continue
         rows.append((label, *(row[key] for key in keys), _percent(row.get("others"))))
-    return "\n\n".join(["## Backends and peers", _taken(results["ways"]), table(head, rows), *failed])
+    left_out = "\n".join(["Not measured here:", "", *failed]) if failed else ""
+    return "\n\n".join(["## Backends and peers", _taken(results["ways"]), table(head, rows), left_out])
 
 
 def peak(results) -> str:
@@ -104,9 +105,13 @@ def sizes(results) -> str:
     if line:
         said = (
             f"Seconds = {line['start_seconds']} + {line['seconds_per_megapixel']} x megapixels; the farthest size, "
-            f"{line['farthest_off_at']:.3g} MP, is {_percent(line['farthest_off'])} off. From a megapixel on, what "
-            f"restoring takes grows with the size to the power of {line.get('exponent')} (1 is linear)."
+            f"{line['farthest_off_at']:.3g} MP, is {_percent(line['farthest_off'])} off."
         )
+        if "exponent" in line:
+            said += (
+                " From a megapixel on, what restoring takes grows with the size to the power of "
+                f"{line['exponent']} (1 is linear)."
+            )
     head = ("JPEG", "megapixels", "seconds", "of which restoring", "s a megapixel", "peak memory, MB", "repeats")
     return "\n\n".join(["## Time against size", _taken(section), table((*head, "others' load"), rows), said])
 
