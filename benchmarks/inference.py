@@ -37,12 +37,7 @@ BESIDE = 1.0  # megapixels of the picture that backends and peers get
 # Of peers that would take too long on that, the size that they get, megapixels.
 SMALLER = {"BM3D": 0.1, "Real-ESRGAN x4plus (ncnn)": 0.0164}
 TILE = 512  # pixels; side of the tile that shows the network alone
-TILES = (
-    512,
-    768,
-    1024,
-    1280,
-)  # pixels; sides from which the memory of a tile's pixel is found; loading hides smaller ones
+TILES = (512, 768, 1024, 1280)  # pixels; sides that tell the memory of a tile's pixel; loading hides smaller ones
 BUDGET = 60.0  # seconds for the repeats of one figure
 
 
