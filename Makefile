@@ -16,7 +16,7 @@ help:
 	@echo "make bench  speed and memory, into benchmarks/results/"
 
 demo: .venv/installed-base
-	$(BIN)/undegrade restore examples -o demo-output --sheet demo-output/before-after.jpg
+	$(BIN)/undegrade restore examples -o demo-output --overwrite --sheet demo-output/before-after.jpg
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -34,7 +34,7 @@ check:
 bench: .venv/installed-dev
 	@mkdir -p benchmarks/results
 	$(BIN)/python benchmarks/degradations.py > benchmarks/results/degradations.json
-	$(BIN)/python benchmarks/runtime.py > benchmarks/results/runtime.json
+	$(BIN)/python benchmarks/inference.py > benchmarks/results/inference.json
 
 .venv/created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

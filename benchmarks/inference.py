@@ -36,6 +36,7 @@ LONG = 36  # megapixels in all repeats of one size, at most; larger pictures com
 BESIDE = 1.0  # megapixels of the picture that backends and peers get
 # Of peers that would take too long on that, the size that they get, megapixels.
 SMALLER = {"BM3D": 0.1, "Real-ESRGAN x4plus (ncnn)": 0.0164}
+EXACT = "PyTorch f32"  # the backend that the others' results are held against
 TILE = 512  # pixels; side of the tile that shows the network alone
 TILES = (512, 768, 1024, 1280)  # pixels; sides that tell the memory of a tile's pixel; loading hides smaller ones
 BUDGET = 60.0  # seconds for the repeats of one figure
@@ -136,11 +137,20 @@ def measure_ways(session: Session) -> Figures:
     for row in rows.values():
         if "failed" not in row:
             row["seconds_per_megapixel"] = round(row["seconds"] / row["megapixels"], 3)
+    _compare(rows, session.folder)
     ours = rows["OpenVINO bf16"] if "failed" not in rows["OpenVINO bf16"] else rows["OpenVINO f32"]
     for row in rows.values():
         if "failed" not in row:
             row["times_ours"] = round(row["seconds_per_megapixel"] / ours["seconds_per_megapixel"], 2)
     return rows
+
+
+def _compare(rows: Figures, folder: Path) -> None:
+    """Adds how near the backends' results are to that of PyTorch in float32, dB."""
+    kept = folder / f"{EXACT}.npy"
+    for name in (name for name in WAYS if kept.exists() and name != EXACT and "failed" not in rows[name]):
+        error = float(np.square(np.load(folder / f"{name}.npy") - np.load(kept)).mean())
+        rows[name]["psnr_to_torch_f32"] = round(-10 * np.log10(error), 1) if error else None
 
 
 def measure_tiles(session: Session) -> Figures:

@@ -19,7 +19,7 @@ if __name__ == "__main__":
         code = main(["restore", source, "-o", target, "--json"])
     if code:
         sys.exit(code)
-    (record,) = json.loads(said.getvalue())
+    record = json.loads(said.getvalue().splitlines()[0])
     if not record["changed"]:
         sys.exit(f"the picture was left alone ({record['diagnosis']}), so nothing was measured")
     found = record["diagnosis"]["label"]

@@ -42,15 +42,23 @@ def machine(results) -> str:
 
 def ways(results) -> str:
     section = {name: row for name, row in results["ways"].items() if name not in ABOUT}
-    head = ("", "picture, MP", "s a megapixel", "times OpenVINO bf16", "peak memory, MB", "others' load")
-    keys = ("megapixels", "seconds_per_megapixel", "times_ours", "peak_mb")
+    head = (
+        "",
+        "picture, MP",
+        "s a megapixel",
+        "times OpenVINO bf16",
+        "peak memory, MB",
+        "dB to PyTorch f32",
+        "others' load",
+    )
+    keys = ("megapixels", "seconds_per_megapixel", "times_ours", "peak_mb", "psnr_to_torch_f32")
     rows, failed = [], []
     for name, row in section.items():
         label = f"*{name}*" if name == NAFNET or name in PEERS else name
         if "failed" in row:
             failed.append(f"- {label}: {row['failed'].removeprefix('undegrade.errors.UndegradeError: ')}")
             continue
-        rows.append((label, *(row[key] for key in keys), _percent(row.get("others"))))
+        rows.append((label, *(row.get(key) for key in keys), _percent(row.get("others"))))
     left_out = "\n".join(["Not measured here:", "", *failed]) if failed else ""
     return "\n\n".join(["## Backends and peers", _taken(results["ways"]), table(head, rows), left_out])
 

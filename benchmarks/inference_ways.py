@@ -59,8 +59,9 @@ def model_file(way: Way, folder: Path) -> Path:
     return (folder if way.suffix == ".onnx" else WEIGHTS) / f"{MODEL}{way.suffix}"
 
 
-def restoring(way: Way, folder: Path, pixels: np.ndarray) -> tuple[Callable[[], object], Figures]:
-    """Restores the picture as `undegrade.Restorer` does: looks at it, cuts it, puts it together."""
+def restoring(name: str, folder: Path, pixels: np.ndarray) -> tuple[Callable[[], object], Figures]:
+    """Restores the picture as `undegrade.Restorer` does: looks at it, cuts it, puts it together; keeps the result."""
+    way = WAYS[name]
     from undegrade import Restorer
     from undegrade.images.picture import Picture
 
@@ -69,20 +70,22 @@ def restoring(way: Way, folder: Path, pixels: np.ndarray) -> tuple[Callable[[], 
     found = restorer.restore(picture)
     if not found.changed:
         raise SystemExit(f"the picture was left alone ({found.diagnosis}), so nothing was measured")
+    np.save(folder / f"{name}.npy", found.picture.pixels)
     return lambda: restorer.restore(picture), {"found": found.diagnosis.label}
 
 
-def running_any(way: Way, folder: Path, pixels: np.ndarray) -> tuple[Callable[[], object], Figures]:
+def running_any(name: str, folder: Path, pixels: np.ndarray) -> tuple[Callable[[], object], Figures]:
     """The network alone, ready for any size, on the picture as one tile of a larger one."""
-    return running_tile(way, folder, pixels, sized=False)
+    return running_tile(name, folder, pixels, sized=False)
 
 
 def running_tile(
-    way: Way, folder: Path, pixels: np.ndarray, *, sized: bool = True
+    name: str, folder: Path, pixels: np.ndarray, *, sized: bool = True
 ) -> tuple[Callable[[], object], Figures]:
     """The network alone, ready for this size, on the picture as one tile of a larger one."""
     from undegrade.inference.backends import open_backend
 
+    way = WAYS[name]
     backend = open_backend(model_file(way, folder), device=way.device, precision=way.precision)
     _, context = backend.run(pixels[:, :256, :256])
     ready = backend.for_size(*pixels.shape[1:]) if sized else backend
@@ -119,7 +122,7 @@ def main() -> None:
         step, about = running_nafnet(pixels)
     else:
         make = {"restore": restoring, "tile": running_tile, "any": running_any}[what]
-        step, about = make(WAYS[name], Path(folder), pixels)
+        step, about = make(name, Path(folder), pixels)
     figures = timed(step, repeats=int(repeats), budget=float(budget))
     megapixels = pixels.shape[1] * pixels.shape[2] / 1e6
     print(json.dumps({**about, "megapixels": megapixels, **figures, "peak_mb": peak_mb()}))

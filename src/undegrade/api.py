@@ -13,8 +13,9 @@ from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
 from undegrade.images.picture import gray_of
 from undegrade.inference.backends import choose
-from undegrade.inference.batch import Done, Job, restore_file
+from undegrade.inference.batch import Done, restore_file
 from undegrade.inference.extras import needs_train
+from undegrade.inference.jobs import Job
 from undegrade.inference.memory import parse_size
 from undegrade.inference.models import DEFAULT_MODEL, find_model
 from undegrade.inference.restorer import Restorer as BaseRestorer

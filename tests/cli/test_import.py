@@ -68,7 +68,7 @@ def test_it_says_what_it_found_and_the_model_restores(
     assert read_header(model)["recipe"]["layout"] == "NAFNet (DCPT)"
 
     assert main(["restore", str(photo_file), "--model", str(model), "-o", str(tmp_path / "out.png"), "--json"]) == 0
-    (restored,) = json.loads(capsys.readouterr().out)
+    restored = json.loads(capsys.readouterr().out)
     assert restored["changed"] is True
     assert restored["diagnosis"] is None
     given = read_picture(photo_file).pixels

@@ -44,7 +44,7 @@ def test_a_fault_of_undegrade_is_one_line_unless_debugging(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def stumble(*_: object) -> None:
+    def stumble(*_: object, **__: object) -> None:
         raise KeyError("gone")
 
     monkeypatch.setattr(Restorer, "restore_rows", stumble)
@@ -52,7 +52,7 @@ def test_a_fault_of_undegrade_is_one_line_unless_debugging(
     captured = capsys.readouterr()
     assert f"error: {photo_file}: internal error (KeyError: 'gone'); please report it\n" in captured.err
     assert ("Traceback" in captured.err) == has_traceback
-    monkeypatch.setattr("undegrade.inference.batch.find_inputs", stumble)
+    monkeypatch.setattr("undegrade.inference.jobs.find_inputs", stumble)
     assert main([*flags, "restore", str(photo_file)]) == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("error: internal error (KeyError: 'gone'); please report it\n")

@@ -3,6 +3,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +25,13 @@ def album(photo_file: Path, scene: Scene) -> Path:
     return folder
 
 
+def visible(folder: Path) -> list[Path]:
+    """Its files without the journal."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+
+
 def hashes(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in visible(folder)}
 
 
 def test_a_picture_is_restored_beside_its_original(model: Path, photo_file: Path, capsys: Capture) -> None:
@@ -39,13 +45,24 @@ def test_a_picture_is_restored_beside_its_original(model: Path, photo_file: Path
     assert all(text in captured.out for text in (str(photo_file), "rain streaks", "restored", str(result)))
 
 
-def test_json_is_one_array_and_originals_stay(model: Path, album: Path, tmp_path: Path, capsys: Capture) -> None:
+def lines_of(text: str) -> list[dict[str, Any]]:
+    """The records of JSON lines, the summary last where there is one."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {line.pop("version") for line in lines} == {1}
+    return lines
+
+
+def test_json_is_one_object_a_line_and_originals_stay(
+    model: Path, album: Path, tmp_path: Path, capsys: Capture
+) -> None:
     before = hashes(album)
     out = tmp_path / "out"
     assert main(["restore", str(album), "-o", str(out), "--model", str(model), "--json"]) == 0
-    records = json.loads(capsys.readouterr().out)
+    *records, summary = lines_of(capsys.readouterr().out)
+    assert summary["summary"]["restored"] == 3
+    assert summary["summary"]["megapixels"] == pytest.approx(0.004, abs=0.001)
     assert [Path(record["output"]).name for record in records] == ["deep.tif", "gray.jpg", "photo.png"]
-    assert set(records[0]) == {"input", "output", "changed", "diagnosis", "seconds", "notes"}
+    assert set(records[0]) == {"input", "output", "changed", "diagnosis", "pixels", "seconds", "notes"}
     assert records[0]["changed"] is True
     assert records[0]["diagnosis"]["label"] == "rain"
     assert sum(records[0]["diagnosis"]["probabilities"].values()) == pytest.approx(1, abs=0.01)
@@ -84,8 +101,9 @@ def test_one_bad_file_does_not_stop_the_others(model: Path, album: Path, capsys:
         (line,) = (line for line in lines if name in line)
         assert line.startswith(f"error: {album / name}: ")
         assert reason in line
-    assert sorted(path.name for path in out.iterdir()) == ["deep.tif", "gray.jpg", "photo.png"]
-    records = {Path(record["input"]).name: record for record in json.loads(captured.out)}
+    assert [path.name for path in visible(out)] == ["deep.tif", "gray.jpg", "photo.png"]
+    *lines, _ = lines_of(captured.out)
+    records = {Path(record["input"]).name: record for record in lines}
     assert "0 bytes" in records["empty.png"]["error"]
     assert records["photo.png"]["changed"]
 
@@ -163,7 +181,7 @@ def test_the_sheet_shows_every_picture(model: Path, album: Path, tmp_path: Path)
 
 def test_a_second_run_does_not_restore_its_own_results(model: Path, photo_file: Path) -> None:
     for _ in range(2):
-        assert main(["restore", str(photo_file.parent), "--model", str(model)]) == 0
+        assert main(["restore", str(photo_file.parent), "--overwrite", "--model", str(model)]) == 0
     assert sorted(path.name for path in photo_file.parent.iterdir()) == ["photo.png", "photo.restored.png"]
 
 
@@ -177,7 +195,7 @@ def test_the_device_is_said_and_the_budget_kept(model: Path, photo_file: Path, c
         ("--device", "tpu", "device: 'tpu'; expected one of auto, cpu, cuda, mps"),
         ("--precision", "int8", "precision: 'int8'; expected one of"),
     ):
-        assert main(["restore", str(photo_file), "--model", str(model), option, value]) in (1, 2)
+        assert main(["restore", str(photo_file), "--model", str(model), option, value, "--overwrite"]) in (1, 2)
         assert said in capsys.readouterr().err
 
 

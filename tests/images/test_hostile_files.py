@@ -31,7 +31,7 @@ results = []
 for file in files:
     errors, began = io.StringIO(), time.process_time()
     with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
-        code = main(["restore", file, "-o", f"{out}/", "--model", model])
+        code = main(["restore", file, "-o", f"{out}/", "--overwrite", "--model", model])
     results.append((file, code, errors.getvalue(), time.process_time() - began))
 status = pathlib.Path("/proc/self/status")  # rusage counts what the process was forked from, too
 peak = int(re.search(r"VmHWM:\\s*(\\d+) kB", status.read_text())[1]) if status.exists() else 0

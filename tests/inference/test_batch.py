@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from undegrade.errors import UndegradeError
-from undegrade.inference.batch import Failure, Job, attempt, find_inputs, plan_jobs
+from undegrade.inference.jobs import Failure, Job, attempt, find_inputs, plan_jobs
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from undegrade.diagnosis import name
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, read_picture, write_picture
 from undegrade.inference.backend import Backend
-from undegrade.inference.batch import Job, restore_file
+from undegrade.inference.batch import restore_file
+from undegrade.inference.jobs import Job
 from undegrade.inference.restorer import Restorer
 
 Pixels = NDArray[np.float32]

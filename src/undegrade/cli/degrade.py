@@ -15,7 +15,7 @@ from undegrade.errors import UndegradeError
 if TYPE_CHECKING:
     from undegrade.batch import Record
     from undegrade.images import Picture
-    from undegrade.inference.batch import Job
+    from undegrade.inference.jobs import Job
 
 
 def degrade(
@@ -43,7 +43,7 @@ def degrade(
 ) -> None:
     """Spoil pictures as `undegrade degradations` lists it. Needs PyTorch."""
     from undegrade.images import read_picture
-    from undegrade.inference.batch import Failure, attempt, find_inputs, plan_jobs
+    from undegrade.inference.jobs import Failure, attempt, find_inputs, plan_jobs
 
     if bool(specs) == bool(again):
         raise UndegradeError("degrade: expected either --as SPEC or --replay FILE")

@@ -26,7 +26,7 @@ def diagnose(
 ) -> None:
     """Say what is wrong with pictures, and change nothing."""
     from undegrade.api import load
-    from undegrade.inference.batch import Failure, attempt, find_inputs
+    from undegrade.inference.jobs import Failure, attempt, find_inputs
 
     report = Report(debug=context.obj, as_json=as_json)
     sources, failures = find_inputs(inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ import typer
 
 if TYPE_CHECKING:
     from undegrade.diagnosis import Diagnosis
-    from undegrade.inference.batch import Failure
+    from undegrade.inference.jobs import Failure
 
+LINES_VERSION = 1  # of the layout of JSON lines
 PIPE_WIDTH = 1000  # characters of a table's line where stdout is no terminal, so that nothing is folded
 
 
@@ -23,18 +24,19 @@ class Report:
 
     Args:
         debug: print the traceback of an internal error.
-        as_json: print one JSON array instead of a table.
+        as_json: print JSON instead of a table: one array at the end, or
+        in_lines: one object a line, each as soon as its input is done, with the `version` of their layout.
     """
 
-    def __init__(self, *, debug: bool, as_json: bool) -> None:
-        self.debug, self.as_json = debug, as_json
+    def __init__(self, *, debug: bool, as_json: bool, in_lines: bool = False) -> None:
+        self.debug, self.as_json, self.in_lines = debug, as_json, as_json and in_lines
         self.records: list[dict[str, Any]] = []
         self.rows: list[tuple[str, ...]] = []
         self.failed = False
 
     def add(self, record: dict[str, Any], row: tuple[str, ...]) -> None:
         """One input that was done: as JSON-like data, and as the cells of a table's row."""
-        self.records.append(record)
+        self._keep(record)
         self.rows.append(row)
         for note in record.get("notes", ()):
             print(f"note: {record['input']}: {note}", file=sys.stderr)
@@ -43,10 +45,28 @@ class Report:
         """One input that failed: a line on stderr."""
         self.failed = True
         reason = " ".join(failure.reason.split())
-        self.records.append({"input": str(failure.source), "error": reason})
+        self._keep({"input": str(failure.source), "error": reason})
         print(f"error: {reason}", file=sys.stderr)
         if self.debug and failure.error:
             traceback.print_exception(failure.error)
+
+    def _keep(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
+        if self.in_lines:
+            self.say(record)
+
+    def say(self, record: dict[str, Any]) -> None:
+        """One line of JSON."""
+        typer.echo(json.dumps({"version": LINES_VERSION, **record}))
+
+    def summarise(self, counts: Mapping[str, int], megapixels: float, seconds: float) -> None:
+        """Says how many were done and how fast: as JSON lines on stdout, else on stderr."""
+        speed = {"megapixels": round(megapixels, 3), "seconds": round(seconds, 3)}
+        if self.in_lines:
+            self.say({"summary": {**counts, **speed}})
+            return
+        parts = [f"{count} {what}" for what, count in counts.items()]
+        print(f"{', '.join(parts)}; {megapixels:.1f} megapixels in {seconds:.1f} s", file=sys.stderr)
 
     def finish(self, columns: Sequence[str]) -> None:
         """Print the results.
@@ -54,7 +74,8 @@ class Report:
         Raises:
             typer.Exit: with code 1, some inputs failed.
         """
-        show(self.records, columns, self.rows, as_json=self.as_json)
+        if not self.in_lines:
+            show(self.records, columns, self.rows, as_json=self.as_json)
         if self.failed:
             raise typer.Exit(1)
 
@@ -82,17 +103,25 @@ def show(
 
 @contextmanager
 def progress(count: int) -> Iterator[Callable[[float], None]]:
-    """A bar over `count` inputs on stderr, only on a terminal; yields a function told how many are done, parts too."""
+    """A bar over `count` inputs on stderr, with the time left and how many come in a minute, only on a terminal.
+
+    Yields a function told how many are done, parts too.
+    """
     if not sys.stderr.isatty():
         yield lambda done: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[speed]}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=count)
-        yield lambda done: bar.update(task, completed=done)
+        task = bar.add_task("", total=count, speed="")
+
+        def advance(done: float) -> None:
+            elapsed = bar.tasks[task].elapsed or 0
+            bar.update(task, completed=done, speed=f"{60 * done / elapsed:.1f}/min" if elapsed > 1 else "")
+
+        yield advance
 
 
 @contextmanager

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from undegrade.cli.output import Report, as_data, progress, sentence_of
+from undegrade.cli.output import Report
 from undegrade.inference.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-    from undegrade.diagnosis import Diagnosis
-    from undegrade.inference.batch import Done, Job, Page
-    from undegrade.inference.restorer import Restorer
+    from undegrade.cli.batching import Reported
+    from undegrade.images import Limits
+    from undegrade.inference.jobs import Failure, Job
 
-SHEET_SIDE = 768  # pixels; pictures are kept for the sheet only so large, twice what it shows
-
+SHEET_SIDE = 768  # pixels; pictures are kept for the sheet and the page only so large, twice what a sheet shows
 
 Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT", help="Picture files, or folders of them.")]
 Out = Annotated[
@@ -46,6 +44,20 @@ MaxPixels = Annotated[
 ]
 
 
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Also folders in folders; --out mirrors them.")]
+Suffix = Annotated[str, typer.Option(metavar="WORD", help="Instead of restored, in NAME.restored.EXT.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist; never an input.")]
+InPlace = Annotated[bool, typer.Option("--in-place", help="Replace the inputs; each is kept as NAME.original.EXT.")]
+Strength = Annotated[
+    float, typer.Option(min=0, max=1, help="How far to go from the original to what was restored; mixed as light is.")
+]
+Preview = Annotated[
+    Path | None, typer.Option(metavar="PAGE.html", help="Also write a page with a slider between before and after.")
+]
+AtOnce = Annotated[int, typer.Option("--jobs", min=1, help="Pictures at a time.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
 def restore(
     context: typer.Context,
     inputs: Inputs,
@@ -53,87 +65,152 @@ def restore(
     model: Model = DEFAULT_MODEL,
     as_json: AsJson = False,
     sheet: Sheet = None,
+    preview: Preview = None,
+    strength: Strength = 1.0,
     form: Format = None,
     quality: Quality = None,
     strip: Strip = False,
     keep: Keep = False,
+    recursive: Recursive = False,
+    suffix: Suffix = "restored",
+    overwrite: Overwrite = False,
+    in_place: InPlace = False,
+    at_once: AtOnce = 1,
+    dry_run: DryRun = False,
     max_pixels: MaxPixels = None,
     device: Device = None,
     precision: Digits = "auto",
     memory: Memory = None,
 ) -> None:
-    """Repair pictures. What has nothing wrong with it is left alone; originals are never overwritten."""
-    from undegrade.api import Restorer
-    from undegrade.images import LIMITS, Limits, before_after_sheet, reduced
-    from undegrade.inference.batch import Failure, Output, attempt, find_inputs, plan_jobs, restore_file
+    """Repair pictures. What has nothing wrong with it is left alone; originals are never overwritten, unless asked."""
+    wish = dict(context.params)
+    _check(wish)
+    piped = inputs == [Path("-")]
+    report = Report(debug=context.obj, as_json=as_json, in_lines=True)
+    sources, failures = ([], []) if piped else _find(wish)
+    jobs = [] if piped else _plan(wish, sources)
+    if dry_run:
+        _say_plan(jobs, failures, report, overwrite=overwrite)
+        return
+    _carry_out(wish, jobs, failures, report)
 
-    report = Report(debug=context.obj, as_json=as_json)
-    sources, failures = find_inputs(inputs)
-    jobs = plan_jobs(inputs, sources, out, also=[sheet] if sheet else [], form=form, quality=quality)
-    restorer = Restorer(model, device=device or "auto", precision=precision, memory=memory)
-    if device is not None:
-        typer.echo(restorer.choice, err=True)
-    output = Output(strip=strip, quality=quality, record=_model_facts(restorer, model) if keep else None)
-    limits = LIMITS if max_pixels is None else Limits(max_pixels=max_pixels)
-    pairs: list[tuple[str, Any, Any]] = []
+
+def _check(wish: dict[str, Any]) -> None:
+    """Refuse options that contradict each other."""
+    from undegrade.errors import UndegradeError
+
+    if wish["in_place"] and (wish["out"] or wish["form"]):
+        raise UndegradeError("--in-place: writes each result over its input; leave out --out and --format")
+    if Path("-") in wish["inputs"] and (len(wish["inputs"]) > 1 or wish["sheet"] or wish["preview"] or wish["dry_run"]):
+        raise UndegradeError("-: stdin is one picture; give it alone, without --sheet, --preview and --dry-run")
+    if wish["preview"] and wish["preview"].suffix.lower() not in (".html", ".htm"):
+        raise UndegradeError(f"{wish['preview']}: a page with a slider; expected a name ending in .html")
+
+
+def _find(wish: dict[str, Any]) -> tuple[list[Path], list[Failure]]:
+    from undegrade.inference.jobs import find_inputs
+
+    return find_inputs(wish["inputs"], recursive=wish["recursive"], suffix=wish["suffix"])
+
+
+def _plan(wish: dict[str, Any], sources: Sequence[Path]) -> list[Job]:
+    from undegrade.inference.jobs import plan_jobs
+
+    return plan_jobs(
+        wish["inputs"],
+        sources,
+        wish["out"],
+        also=[wish["sheet"]] if wish["sheet"] else [],
+        form=wish["form"],
+        quality=wish["quality"],
+        suffix=wish["suffix"],
+        in_place=wish["in_place"],
+        create=not wish["dry_run"],
+    )
+
+
+def _say_plan(jobs: Sequence[Job], failures: Sequence[Failure], report: Report, *, overwrite: bool) -> None:
+    """What would be done."""
     for failure in failures:
         report.fail(failure)
-    with progress(len(jobs)) as advance:
-        for number, job in enumerate(jobs):
-            tiles = _parts(advance, number)
-            work = partial(restore_file, restorer, job, tiles, limits=limits, output=output)
-            outcome = attempt(job.source, work)
-            advance(number + 1)
-            if isinstance(outcome, Failure):
-                report.fail(outcome)
-                continue
-            report.add(*_describe(job, outcome))
-            if sheet:
-                before, after = (reduced(path, SHEET_SIDE, limits) for path in (job.source, job.target))
-                pairs.append((f"{job.source.name}: {sentence_of(outcome.pages[0].diagnosis)}", before, after))
-    if sheet and pairs:
-        written = attempt(sheet, partial(before_after_sheet, pairs, sheet))
-        if isinstance(written, Failure):
-            report.fail(written)
-    report.finish(("picture", "found", "done", "result", "seconds"))
+    for job in jobs:
+        what = "restore"
+        if job.target == job.source:
+            what = "restore in place"
+        elif job.target.exists():
+            what = "replace" if overwrite else "nothing, unless done before by this command: the result exists"
+        record = {"input": str(job.source), "output": str(job.target), "would": what}
+        report.add(record, (str(job.source), what, str(job.target)))
+    report.finish(("picture", "would", "result"))
 
 
-def _parts(advance: Callable[[float], None], number: int) -> Callable[[int, int], None]:
-    """Moves the bar by the tiles of one picture."""
-    return lambda done, total: advance(number + done / total)
+def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Failure], report: Report) -> None:
+    from undegrade.api import Restorer
+    from undegrade.cli.batching import COLUMNS, Batch
+    from undegrade.cli.piping import through_pipes
+    from undegrade.images import LIMITS, Limits
+    from undegrade.inference.batch import Output
+    from undegrade.inference.journal import open_journal
+
+    restorer = Restorer(
+        wish["model"], device=wish["device"] or "auto", precision=wish["precision"], memory=wish["memory"]
+    )
+    if wish["device"] is not None:
+        typer.echo(restorer.choice, err=True)
+    facts = _model_facts(restorer.backend.name, wish["model"])
+    record = facts if wish["keep"] else None
+    output = Output(strip=wish["strip"], quality=wish["quality"], record=record, strength=wish["strength"])
+    limits = LIMITS if wish["max_pixels"] is None else Limits(max_pixels=wish["max_pixels"])
+    if wish["inputs"] == [Path("-")]:
+        through_pipes(restorer, wish["out"], wish["form"], limits=limits, output=output)
+        return
+    for failure in failures:
+        report.fail(failure)
+    options = {name: wish[name] for name in ("strip", "quality", "strength", "keep")}
+    with open_journal(jobs, {**facts, **options}) as journal:
+        batch = Batch(
+            restorer=restorer,
+            output=output,
+            limits=limits,
+            journal=journal,
+            overwrite=wish["overwrite"],
+            at_once=wish["at_once"],
+        )
+        done = batch.carry_out(jobs, report)
+    if done:
+        _show(done, wish["sheet"], wish["preview"], limits, report)
+    report.finish(COLUMNS)
 
 
-def _model_facts(restorer: Restorer[Diagnosis], model: str) -> dict[str, str]:
-    """What the record says of undegrade and the model."""
+def _model_facts(name: str, model: str) -> dict[str, str]:
+    """What a record and the journal say of undegrade and the model."""
     from undegrade import __version__
     from undegrade.inference.header import file_sha256
     from undegrade.inference.models import find_model
 
-    return {
-        "Software": f"undegrade {__version__}",
-        "Model": restorer.backend.name,
-        "ModelSHA256": file_sha256(find_model(model)),
-    }
+    return {"Software": f"undegrade {__version__}", "Model": name, "ModelSHA256": file_sha256(find_model(model))}
 
 
-def _describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The record and the row of one file."""
-    first, changed = done.pages[0], sum(page.changed for page in done.pages)
-    record: dict[str, Any] = {
-        "input": str(job.source),
-        "output": str(job.target),
-        "changed": done.changed,
-        "diagnosis": _diagnosis(first),
-        "seconds": round(done.seconds, 3),
-        "notes": list(done.notes),
-    }
-    what, sentence = "restored" if changed else "left alone", sentence_of(first.diagnosis)
-    if len(done.pages) > 1:
-        record["pages"] = [{"changed": page.changed, "diagnosis": _diagnosis(page)} for page in done.pages]
-        what = f"{changed} of {len(done.pages)} pages restored"
-        sentence = "; ".join(dict.fromkeys(sentence_of(page.diagnosis) for page in done.pages))
-    return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")
+def _show(done: Sequence[Reported], sheet: Path | None, preview: Path | None, limits: Limits, report: Report) -> None:
+    """Writes the sheet and the page that were asked for."""
+    from functools import partial
 
+    from undegrade.cli.preview import Shown, write_preview
+    from undegrade.images import before_after_sheet, reduced
+    from undegrade.inference.batch import backup_of
+    from undegrade.inference.jobs import Failure, attempt
 
-def _diagnosis(page: Page[Diagnosis]) -> dict[str, Any] | None:
-    return as_data(page.diagnosis) if page.diagnosis else None
+    if sheet is None and preview is None:
+        return
+    shown: list[Shown] = []
+    for one in done:
+        source, target = one.job.source, one.job.target
+        before = backup_of(source) if source == target and one.record["changed"] else source
+        first, second = (reduced(path, SHEET_SIDE, limits) for path in (before, target))
+        shown.append((source.name, one.row[1], first, second))
+    rows = [(f"{name}: {what}", first, second) for name, what, first, second in shown]
+    works = [(sheet, partial(before_after_sheet, rows)), (preview, partial(write_preview, shown))]
+    for path, work in works:
+        written = attempt(path, partial(work, path)) if path is not None else None
+        if isinstance(written, Failure):
+            report.fail(written)

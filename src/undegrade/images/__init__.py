@@ -5,7 +5,7 @@ Pixels are (3, H, W) float32 RGB in [0, 1] here and beyond. libvips is imported 
 
 from undegrade.images.arrays import from_object
 from undegrade.images.codecs import avif_roundtrip, encode_jpeg, jpeg_roundtrip, webp_roundtrip
-from undegrade.images.colour import without_metadata
+from undegrade.images.colour import blended, without_metadata
 from undegrade.images.files import (
     Opened,
     decode,
@@ -36,6 +36,7 @@ __all__ = [
     "PictureRows",
     "avif_roundtrip",
     "before_after_sheet",
+    "blended",
     "check_target",
     "crop_to",
     "decode",

@@ -37,3 +37,22 @@ def _to_srgb(picture: Picture, profile: bytes) -> NDArray[np.float32]:
     converted = np.moveaxis(image.numpy().reshape(image.height, image.width, image.bands)[:, :, :3], 2, 0)
     pixels = to_unit(np.ascontiguousarray(converted))
     return np.repeat(gray_of(pixels), 3, axis=0) if picture.gray else pixels
+
+
+def blended(original: NDArray[np.float32], restored: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+    """Between two pictures of sRGB values in [0, 1], mixed as light is: (1 - s) original + s restored, in linear light.
+
+    Args:
+        original: (3, H, W), strength 0.
+        restored: (3, H, W), strength 1.
+        strength: s, in [0, 1].
+    """
+    linear = (1 - strength) * _to_linear(original) + strength * _to_linear(restored)
+    display = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return display.astype(np.float32)
+
+
+def _to_linear(display: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Display values -> linear light (IEC 61966-2-1)."""
+    linear: NDArray[np.float32] = np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4)
+    return linear

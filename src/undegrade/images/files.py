@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -321,8 +322,8 @@ def unit_values(path: Path, samples: NDArray[Any], image: Any) -> NDArray[np.flo
     return values
 
 
-def find_pictures(folder: str | Path) -> list[Path]:
-    """The picture files of a folder (not of the folders in it), sorted by name.
+def find_pictures(folder: str | Path, *, recursive: bool = False) -> list[Path]:
+    """The picture files of a folder, sorted by name; `recursive`: also of the folders in it, links not followed.
 
     Raises:
         UndegradeError: there is no such folder, or no picture in it.
@@ -330,11 +331,16 @@ def find_pictures(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise UndegradeError(f"{folder}: no such folder; expected one with pictures")
-    paths = sorted(
-        p for p in folder.iterdir() if p.suffix.lower() in READ_SUFFIXES and p.is_file() and p.name[0] != "."
-    )
+    files = _files_below(folder) if recursive else folder.iterdir()
+    paths = sorted(p for p in files if p.suffix.lower() in READ_SUFFIXES and p.is_file() and p.name[0] != ".")
     if not paths:
         raise UndegradeError(
             f"{folder}: no pictures in this folder; expected files ending in {', '.join(READ_SUFFIXES)}"
         )
     return paths
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] != "."]  # hidden ones hold previews and the like
+        yield from (Path(root, name) for name in names)

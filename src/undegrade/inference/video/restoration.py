@@ -15,8 +15,8 @@ import numpy as np
 
 from undegrade.errors import UndegradeError
 from undegrade.images.picture import Picture
-from undegrade.inference.batch import TAG
 from undegrade.inference.header import file_sha256
+from undegrade.inference.jobs import TAG
 from undegrade.inference.restorer import F, Pixels, Restorer
 from undegrade.inference.video.clip import Clip
 from undegrade.inference.video.colour import Planes

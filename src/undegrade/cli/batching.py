@@ -1,0 +1,128 @@
+"""The pictures of `undegrade restore`, one after another or several at a time, each reported as it is done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from undegrade.cli.output import Report, as_data, progress, sentence_of
+from undegrade.errors import UndegradeError
+from undegrade.inference.batch import Done, Output, Page, restore_file
+from undegrade.inference.jobs import Failure, Job, attempt
+from undegrade.inference.journal import Journal
+
+if TYPE_CHECKING:
+    from undegrade.diagnosis import Diagnosis
+    from undegrade.images import Limits
+    from undegrade.inference.restorer import Restorer
+
+COLUMNS = ("picture", "found", "done", "result", "seconds")
+BEFORE = "done before"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """What is said of one picture."""
+
+    job: Job
+    record: dict[str, Any]
+    row: tuple[str, ...]
+    outcome: str  # "restored", "left alone" or "done before"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """How pictures are restored.
+
+    Args:
+        restorer: shared by all of them.
+        output: how results are written.
+        limits: how large files may be.
+        journal: of what is done already; None for a single picture.
+        overwrite: replace results that exist.
+        at_once: how many pictures at a time.
+    """
+
+    restorer: Restorer[Diagnosis]
+    output: Output
+    limits: Limits
+    journal: Journal | None
+    overwrite: bool
+    at_once: int
+    _parts: dict[Job, float] = field(default_factory=dict)
+
+    def carry_out(self, jobs: Sequence[Job], report: Report) -> list[Reported]:
+        """Restores all that can be; reports each, and all together where there are several."""
+        began, done, counts = time.perf_counter(), [], Counter[str]()
+        with progress(len(jobs)) as advance, ThreadPoolExecutor(self.at_once) as pool:
+            futures = [pool.submit(attempt, job.source, partial(self._restore, job, advance)) for job in jobs]
+            try:
+                for future in as_completed(futures) if self.at_once > 1 else futures:
+                    outcome = future.result()
+                    if isinstance(outcome, Failure):
+                        report.fail(outcome)
+                        counts["failed"] += 1
+                        continue
+                    report.add(outcome.record, outcome.row)
+                    counts[outcome.outcome] += 1
+                    done.append(outcome)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        if len(jobs) > 1:
+            megapixels = sum(one.record["pixels"] for one in done if one.outcome != BEFORE) / 1e6
+            report.summarise(counts, megapixels, time.perf_counter() - began)
+        return done
+
+    def _restore(self, job: Job, advance: Callable[[float], None]) -> Reported:
+        known = None if self.journal is None or self.overwrite else self.journal.find(job)
+        if known is not None:
+            self._tell(job, 1, advance)
+            row = (*known["row"][:2], BEFORE, *known["row"][3:])
+            return Reported(job=job, record={**known["record"], "before": True}, row=row, outcome=BEFORE)
+        own = self.overwrite or job.target == job.source or (self.journal is not None and self.journal.is_own(job))
+        if job.target.exists() and not job.target.is_symlink() and not own:  # links are refused by themselves
+            raise UndegradeError(f"{job.target}: exists already; --overwrite replaces it")
+        if self.journal is not None:
+            self.journal.begin(job)
+        tiles = lambda done, total: self._tell(job, done / total, advance)  # noqa: E731
+        done = restore_file(self.restorer, job, tiles, limits=self.limits, output=self.output)
+        self._tell(job, 1, advance)
+        record, row = describe(job, done)
+        if self.journal is not None:
+            self.journal.finish(job, {"record": record, "row": row})
+        return Reported(job=job, record=record, row=row, outcome="restored" if done.changed else "left alone")
+
+    def _tell(self, job: Job, share: float, advance: Callable[[float], None]) -> None:
+        """Moves the bar by a part of one picture."""
+        self._parts[job] = share
+        advance(sum(list(self._parts.values())))
+
+
+def describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The record and the row of one file."""
+    first, changed = done.pages[0], sum(page.changed for page in done.pages)
+    record: dict[str, Any] = {
+        "input": str(job.source),
+        "output": str(job.target),
+        "changed": done.changed,
+        "diagnosis": _diagnosis(first),
+        "pixels": done.pixels,
+        "seconds": round(done.seconds, 3),
+        "notes": list(done.notes),
+    }
+    what, sentence = "restored" if changed else "left alone", sentence_of(first.diagnosis)
+    if len(done.pages) > 1:
+        record["pages"] = [{"changed": page.changed, "diagnosis": _diagnosis(page)} for page in done.pages]
+        what = f"{changed} of {len(done.pages)} pages restored"
+        sentence = "; ".join(dict.fromkeys(sentence_of(page.diagnosis) for page in done.pages))
+    return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")
+
+
+def _diagnosis(page: Page[Diagnosis]) -> dict[str, Any] | None:
+    return as_data(page.diagnosis) if page.diagnosis else None
