@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from undegrade.batch import Record
-from undegrade.diagnosis import Diagnosis, name, name_all
+from undegrade.batch import CLEAN, Record
+from undegrade.diagnosis import Diagnosis, Gate, OwnJudge, Wish, read_head
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
 from undegrade.images.picture import gray_of
+from undegrade.inference.backend import Backend
 from undegrade.inference.backends import choose
 from undegrade.inference.batch import Done, restore_file
 from undegrade.inference.extras import needs_train
 from undegrade.inference.jobs import Job
 from undegrade.inference.memory import parse_size
-from undegrade.inference.models import DEFAULT_MODEL, find_model
+from undegrade.inference.models import DEFAULT_MODEL, calibration_of, find_model
 from undegrade.inference.restorer import Restorer as BaseRestorer
 
 LOADED_AT_ONCE = 4  # models kept in memory
@@ -31,12 +32,16 @@ class Result:
         image: of the same kind as what was given: a Pillow image, or an array of the same shape and type; for a path an
             (H, W, 3) array of the file's depth.
         diagnosis: what was wrong; None where the model names nothing (undegrade import) and repairs everything.
-        changed: False where nothing was wrong and the image has the same pixels as before.
+        changed: False where nothing was repaired and the image has the same pixels as before.
+        repaired: what was repaired, first thing first, and with which strength; None: whatever the model itself found.
+        reason: why something that is wrong was not repaired, or not wholly; empty where there is nothing to say.
     """
 
     image: object
     diagnosis: Diagnosis | None
     changed: bool
+    repaired: tuple[tuple[str | None, float], ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,6 +69,9 @@ class Restorer(BaseRestorer[Diagnosis]):
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "bf16", "fp16" or "f32".
         memory: bytes that the process may take, or a size such as "1.5GB"; tiles are chosen accordingly.
+        only: kinds that alone are repaired, such as ("rain", "haze").
+        skip: kinds that are not.
+        force: repair what is likeliest, at full strength and unchecked.
 
     Attributes:
         choice: what runs the model, and why, in one sentence.
@@ -79,11 +87,16 @@ class Restorer(BaseRestorer[Diagnosis]):
         device: str = "auto",
         precision: str = "auto",
         memory: int | str | None = None,
+        only: Sequence[str] = (),
+        skip: Sequence[str] = (),
+        force: bool = False,
     ) -> None:
         budget = parse_size(memory) if isinstance(memory, str) else memory
-        chosen = choose(find_model(model), device=device, precision=precision)
+        path = find_model(model)
+        chosen = choose(path, device=device, precision=precision)
         self.choice = chosen.sentence
-        super().__init__(chosen.backend, name_all if chosen.backend.multi_label else name, memory=budget)
+        wish = Wish(only=tuple(only), skip=tuple(skip), force=force)
+        super().__init__(chosen.backend, _judge(path, chosen.backend, wish), memory=budget)
 
     def restore_file(self, source: str | Path, target: str | Path) -> Done[Diagnosis]:
         """A picture file restored into another one, of any size, in memory that does not grow with its height.
@@ -92,6 +105,21 @@ class Restorer(BaseRestorer[Diagnosis]):
             UndegradeError: the file cannot be read, restored or written; nothing is then left at the target.
         """
         return restore_file(self, Job(source=Path(source), target=Path(target)))
+
+
+def _judge(path: Path, backend: Backend, wish: Wish) -> Gate | OwnJudge:
+    """The gate where the model has a calibration beside it, else the model's own word."""
+    wish.check(tuple(label for label in backend.labels if label != CLEAN))
+    calibration = calibration_of(path)
+    if not calibration.is_file():
+        return OwnJudge(multi_label=backend.multi_label, wish=wish)
+    head = read_head(calibration)
+    if set(head.kinds) - set(backend.labels):
+        raise UndegradeError(
+            f"{calibration}: was made for another model, of {', '.join(head.kinds)}; write it anew with undegrade "
+            "calibrate"
+        )
+    return Gate(head=head, wish=wish)
 
 
 def load(model: str | Path = DEFAULT_MODEL) -> Restorer:
@@ -123,7 +151,13 @@ def restore(image: object, model: str | Path | Restorer = DEFAULT_MODEL) -> Resu
     """
     picture, back = from_object(image)
     restored = _restorer(model).restore(picture)
-    return Result(image=back(restored.picture), diagnosis=restored.diagnosis, changed=restored.changed)
+    return Result(
+        image=back(restored.picture),
+        diagnosis=restored.diagnosis,
+        changed=restored.changed,
+        repaired=restored.treatment.repaired,
+        reason=restored.treatment.reason,
+    )
 
 
 def diagnose(image: object, model: str | Path | Restorer = DEFAULT_MODEL) -> Diagnosis:

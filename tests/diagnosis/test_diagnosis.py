@@ -3,7 +3,7 @@ import pytest
 
 from undegrade.batch import CLEAN
 from undegrade.degradations import DEGRADATIONS
-from undegrade.diagnosis import name, name_all
+from undegrade.diagnosis import UNKNOWN, name, name_all
 from undegrade.diagnosis.diagnosis import PHRASES
 from undegrade.errors import UndegradeError
 
@@ -37,7 +37,7 @@ def test_only_clean_is_healthy() -> None:
 
 
 def test_every_degradation_has_a_phrase() -> None:
-    assert set(PHRASES) == {CLEAN, *DEGRADATIONS}
+    assert set(PHRASES) == {CLEAN, UNKNOWN, *DEGRADATIONS}
 
 
 def test_a_label_of_ones_own_is_its_own_phrase() -> None:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 import undegrade
 from undegrade.degradations import parse, replay
-from undegrade.diagnosis import name
+from undegrade.diagnosis import OwnJudge
 from undegrade.images import Picture, read_picture
 from undegrade.inference.models import MODELS, WEIGHTS
 from undegrade.inference.openvino import OpenVinoBackend
@@ -53,7 +53,7 @@ def test_two_megapixels_in_tiles_equal_the_whole_and_show_no_seam() -> None:
     spoiled = replay(clean, parse("noise(sigma=25)").plan(torch.Generator().manual_seed(0))).numpy()
     backend = OpenVinoBackend(MODELS["universal-small"].path)
     whole, tiled = (
-        Restorer(backend, name, tile=tile).restore(Picture(pixels=spoiled)).picture.pixels
+        Restorer(backend, OwnJudge(), tile=tile).restore(Picture(pixels=spoiled)).picture.pixels
         for tile in ((side + 16, side + 16), (512, 512))
     )
     difference = 255 * (tiled - whole)

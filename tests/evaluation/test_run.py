@@ -6,9 +6,9 @@ import torch
 from numpy.typing import NDArray
 
 from undegrade.degradations import DEGRADATIONS, TEN, parse
-from undegrade.evaluation.run import Row, centre_crop, evaluate, measure, quantise
+from undegrade.evaluation.run import Row, centre_crop, evaluate, measure
 from undegrade.evaluation.suite import Suite
-from undegrade.metrics import psnr, ssim
+from undegrade.metrics import psnr, quantise, ssim
 
 Photo = NDArray[np.float32]
 

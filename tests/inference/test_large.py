@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from undegrade.cli import main
-from undegrade.diagnosis import name
+from undegrade.diagnosis import OwnJudge
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, read_picture, write_picture
 from undegrade.inference.backend import Backend
@@ -42,7 +42,7 @@ def test_in_bands_it_is_the_file_that_it_is_in_one_piece(kind: str, ending: str,
     source = tmp_path / kind
     write_picture(KINDS[kind], source)
     suffix = source.suffix if ending == "same" else ending
-    restorer = Restorer(Brighten(), name, tile=(128, 128))
+    restorer = Restorer(Brighten(), OwnJudge(), tile=(128, 128))
     picture = read_picture(source)
     whole = restorer.restore(picture)
     whole_notes = picture.notes + write_picture(whole.picture, tmp_path / f"whole{suffix}")
@@ -62,7 +62,7 @@ def test_in_bands_it_is_the_file_that_it_is_in_one_piece(kind: str, ending: str,
 def test_what_is_well_is_copied_or_written_anew(target: str, tmp_path: Path) -> None:
     source = tmp_path / "dark.png"
     write_picture(Picture(pixels=np.float32(0.2) * PIXELS, alpha=PIXELS[1:2]), source)
-    assert not restore_file(Restorer(Brighten(), name), Job(source=source, target=tmp_path / target)).changed
+    assert not restore_file(Restorer(Brighten(), OwnJudge()), Job(source=source, target=tmp_path / target)).changed
     copied, own = read_picture(tmp_path / target), read_picture(source)
     np.testing.assert_array_equal(copied.pixels, own.pixels)
     assert copied.alpha is not None
@@ -81,7 +81,7 @@ def test_an_answer_that_is_no_number_leaves_nothing(tmp_path: Path) -> None:
     source = tmp_path / "a.png"
     write_picture(Picture(pixels=PIXELS), source)
     with pytest.raises(UndegradeError, match="the model's answer is no number"):
-        restore_file(Restorer(Breaking(), name, tile=(128, 128)), Job(source=source, target=tmp_path / "b.png"))
+        restore_file(Restorer(Breaking(), OwnJudge(), tile=(128, 128)), Job(source=source, target=tmp_path / "b.png"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 

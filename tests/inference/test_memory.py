@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from undegrade.diagnosis import name
+from undegrade.diagnosis import OwnJudge
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture
 from undegrade.inference import memory
@@ -77,11 +77,11 @@ class Narrow(Backend):
 def test_where_memory_is_short_tiles_are_halved_until_they_fit(scene: Scene) -> None:
     backend = Narrow(room=256 * 256)
     picture = Picture(pixels=scene(700, 1100))
-    restored = Restorer(backend, name).restore(picture)
+    restored = Restorer(backend, OwnJudge()).restore(picture)
     np.testing.assert_allclose(restored.picture.pixels, (picture.pixels + 0.1).clip(0, 1), atol=1e-6)
     assert max(height * width for height, width in backend.sizes) <= 256 * 256
     with pytest.raises(MemoryError):
-        Restorer(Narrow(room=SMALLEST), name).restore(picture)
+        Restorer(Narrow(room=SMALLEST), OwnJudge()).restore(picture)
 
 
 def test_other_errors_stay_what_they_are() -> None:

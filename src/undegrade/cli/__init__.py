@@ -16,7 +16,20 @@ from typing import Annotated
 import typer
 
 from undegrade import __version__
-from undegrade.cli import catalogue, data, degrade, diagnose, evaluate, export, importing, probe, restore, train, video
+from undegrade.cli import (
+    calibrate,
+    catalogue,
+    data,
+    degrade,
+    diagnose,
+    evaluate,
+    export,
+    importing,
+    probe,
+    restore,
+    train,
+    video,
+)
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
 
@@ -38,6 +51,7 @@ for verb in (
     train.train,
     evaluate.evaluate,
     probe.probe,
+    calibrate.calibrate,
     export.export,
     catalogue.models,
     catalogue.recipes,

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from undegrade.cli.output import Report, as_data, progress, sentence_of
+from undegrade.cli.output import Report, progress, told, treatment_data
 from undegrade.images import check_target
-from undegrade.inference.batch import Done, Output, Page, restore_file
+from undegrade.inference.batch import Done, Output, restore_file
 from undegrade.inference.header import file_sha256
 from undegrade.inference.jobs import Failure, Job, attempt
 from undegrade.inference.journal import Finished, Journal, content_sha256
@@ -115,19 +115,15 @@ def describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str
     record: dict[str, Any] = {
         "input": str(job.source),
         "output": str(job.target),
+        **treatment_data(first.treatment),
         "changed": done.changed,
-        "diagnosis": _diagnosis(first),
         "pixels": done.pixels,
         "seconds": round(done.seconds, 3),
         "notes": list(done.notes),
     }
-    what, sentence = "restored" if changed else "left alone", sentence_of(first.diagnosis)
+    what, sentence = "restored" if changed else "left alone", told(first.treatment)
     if len(done.pages) > 1:
-        record["pages"] = [{"changed": page.changed, "diagnosis": _diagnosis(page)} for page in done.pages]
+        record["pages"] = [treatment_data(page.treatment) for page in done.pages]
         what = f"{changed} of {len(done.pages)} pages restored"
-        sentence = "; ".join(dict.fromkeys(sentence_of(page.diagnosis) for page in done.pages))
+        sentence = "; ".join(dict.fromkeys(told(page.treatment) for page in done.pages))
     return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")
-
-
-def _diagnosis(page: Page[Diagnosis]) -> dict[str, Any] | None:
-    return as_data(page.diagnosis) if page.diagnosis else None

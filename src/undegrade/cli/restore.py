@@ -52,6 +52,9 @@ InPlace = Annotated[bool, typer.Option("--in-place", help="Replace the inputs; e
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="How far to go from the original to what was restored; mixed as light is.")
 ]
+Only = Annotated[str, typer.Option(metavar="KINDS", help="Repair these alone, such as rain,haze.")]
+Skip = Annotated[str, typer.Option(metavar="KINDS", help="Repair all but these.")]
+Force = Annotated[bool, typer.Option("--force", help="Repair what is likeliest, in full, unchecked, however doubtful.")]
 Preview = Annotated[
     Path | None, typer.Option(metavar="PAGE.html", help="Also write a page with a slider between before and after.")
 ]
@@ -68,6 +71,9 @@ def restore(
     sheet: Sheet = None,
     preview: Preview = None,
     strength: Strength = 1.0,
+    only: Only = "",
+    skip: Skip = "",
+    force: Force = False,
     form: Format = None,
     quality: Quality = None,
     strip: Strip = False,
@@ -164,10 +170,17 @@ def _would(job: Job, wish: dict[str, Any]) -> str:
 def _options(wish: dict[str, Any]) -> dict[str, object]:
     """All that a result depends on beside the input; not what the machine chooses, so that no model is needed."""
     from undegrade.inference.header import file_sha256
-    from undegrade.inference.models import find_model
+    from undegrade.inference.models import calibration_of, find_model
 
-    names = ("strip", "quality", "strength", "keep", "device", "precision")
-    return {"model": file_sha256(find_model(wish["model"])), **{name: wish[name] for name in names}}
+    names = ("strip", "quality", "strength", "keep", "device", "precision", "only", "skip", "force")
+    model = find_model(wish["model"])
+    files = [file_sha256(path) for path in (model, calibration_of(model)) if path.is_file()]
+    return {"model": files, **{name: wish[name] for name in names}}
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    """The kinds in a list with commas."""
+    return tuple(kind.strip() for kind in text.split(",") if kind.strip())
 
 
 def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Failure], report: Report) -> None:
@@ -179,7 +192,13 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
     from undegrade.inference.journal import open_journals
 
     restorer = Restorer(
-        wish["model"], device=wish["device"] or "auto", precision=wish["precision"], memory=wish["memory"]
+        wish["model"],
+        device=wish["device"] or "auto",
+        precision=wish["precision"],
+        memory=wish["memory"],
+        only=_kinds(wish["only"]),
+        skip=_kinds(wish["skip"]),
+        force=wish["force"],
     )
     if wish["device"] is not None:
         typer.echo(restorer.choice, err=True)

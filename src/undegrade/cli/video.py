@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from undegrade.cli.output import Report, as_data, progress, sentence_of
+from undegrade.cli.output import Report, progress, told, treatment_data
 from undegrade.inference.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _describe(target: Path, done: RestoredVideo[Diagnosis]) -> tuple[dict[str, A
     """The record and the row of a clip."""
     frames = len(done.clip.times)
     finished, segments = done.segments[1], done.segments[0]
-    unwell = [shot for shot in done.shots if not shot.healthy]
+    unwell = [shot for shot in done.shots if not shot.untouched]
     record = {
         "input": str(done.clip.path),
         "output": str(target),
@@ -83,13 +83,12 @@ def _describe(target: Path, done: RestoredVideo[Diagnosis]) -> tuple[dict[str, A
                 "frames": shot.shot.count,
                 "start": round(shot.start, 3),
                 "duration": round(shot.seconds, 3),
-                "changed": not shot.healthy,
-                "diagnosis": as_data(shot.diagnosis) if shot.diagnosis else None,
+                **treatment_data(shot.treatment),
             }
             for shot in done.shots
         ],
         "notes": list(done.notes),
     }
-    found = "; ".join(dict.fromkeys(sentence_of(shot.diagnosis) for shot in done.shots))
+    found = "; ".join(dict.fromkeys(told(shot.treatment) for shot in done.shots))
     what = f"restored, {len(unwell)} of {len(done.shots)} shots" if unwell else "left alone"
     return record, (str(done.clip.path), found, what, str(target), str(frames), f"{done.seconds:.1f}")

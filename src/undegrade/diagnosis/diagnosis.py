@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from undegrade.batch import CLEAN
+from undegrade.diagnosis.severity import Severity
 from undegrade.errors import UndegradeError
 
+UNKNOWN = "unknown"  # the label of what the model was not trained on
 SURE, LIKELY = 0.8, 0.5  # from these probabilities on the sentence says so plainly, or "likely"; below, "perhaps"
 
 PHRASES = {
     CLEAN: "nothing wrong that I know of: left alone",
+    UNKNOWN: "something that I do not know: left alone",
     "noise": "noise",
     "jpeg": "JPEG artefacts",
     "motion_blur": "motion blur from a shaken camera",
@@ -80,12 +83,17 @@ class Diagnosis:
     """What is wrong with a picture.
 
     Args:
-        label: the most probable one.
+        label: the most probable one; "clean" where nothing is found, "unknown" where something is that the model was
+            not trained on, or where the picture is too small to tell.
         probability: of `label`, in [0, 1].
         probabilities: of every label, the most probable first; they sum to 1, but for a model that names several.
         sentence: the diagnosis in plain words.
         present: what is wrong, the most probable first: one label, or as many as a model that names several finds;
             none where nothing is.
+        severities: how badly, of each of `present`; none without a calibration.
+        families: of each of `present`, as in the catalogue; none without a calibration.
+        strangeness: how far the picture is from all that the model knows: above 1, farther than 95 % of known ones are;
+            None without a calibration.
     """
 
     label: str
@@ -93,10 +101,13 @@ class Diagnosis:
     probabilities: dict[str, float]
     sentence: str
     present: tuple[str, ...]
+    severities: dict[str, Severity] = field(default_factory=dict)
+    families: dict[str, str] = field(default_factory=dict)
+    strangeness: float | None = None
 
     @property
     def healthy(self) -> bool:
-        """Nothing is wrong: `clean` is the most probable label, so the picture is left alone."""
+        """Nothing is wrong that is known."""
         return self.label == CLEAN
 
 

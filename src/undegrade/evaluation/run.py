@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from undegrade.batch import CLEAN
 from undegrade.degradations import Degradation
 from undegrade.evaluation.suite import Suite
-from undegrade.metrics import psnr, ssim
+from undegrade.metrics import psnr, quantise, ssim
 
 Picture = NDArray[np.float32]  # (3, H, W) in [0, 1]
 Restore = Callable[[Picture], tuple[Picture, str | None]]  # the restored picture, and the label named, if any
@@ -75,11 +75,6 @@ def measure(restore: Restore, pairs: Iterable[tuple[Picture, Picture]], *, label
         named=None if np.isnan(means[4]) else means[4],
         worse=means[5],
     )
-
-
-def quantise(picture: Picture) -> Picture:
-    """Rounded to 8 bits, as it will be saved: (3, H, W) in [0, 1]."""
-    return (np.clip(picture, 0, 1) * 255).round().astype(np.float32) / np.float32(255)
 
 
 def centre_crop(picture: Picture, side: int) -> Picture:

@@ -38,7 +38,10 @@ class Backend(Protocol):
         """
 
     def for_size(self, height: int, width: int) -> Backend:
-        """The same model made ready for images of this size alone; takes a while, and pays if many of them come."""
+        """The same model made ready for parts of this size alone; takes a while, and pays if many of them come.
+
+        It has to be given a context, and what it returns for one may be zeros.
+        """
         return self
 
     def exact(self) -> Backend | None:

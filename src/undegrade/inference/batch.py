@@ -22,8 +22,10 @@ from undegrade.images import (
     without_metadata,
     write_rows,
 )
+from undegrade.inference.backend import Pixels
 from undegrade.inference.jobs import Job
-from undegrade.inference.restorer import F, Pixels, Restorer
+from undegrade.inference.restorer import Restorer
+from undegrade.inference.treatment import F, Treatment
 
 COPIED = 512  # rows at a time
 
@@ -54,12 +56,20 @@ class Page(Generic[F]):
     """What became of one page of a file.
 
     Args:
-        diagnosis: what was wrong; None where the model names nothing, and everything is repaired.
-        changed: False where nothing was wrong.
+        treatment: what was wrong, and what was done.
     """
 
-    diagnosis: F | None
-    changed: bool
+    treatment: Treatment[F]
+
+    @property
+    def diagnosis(self) -> F | None:
+        """What was wrong; None where the model names nothing, and everything is repaired."""
+        return self.treatment.finding
+
+    @property
+    def changed(self) -> bool:
+        """False where nothing was repaired."""
+        return bool(self.treatment.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +113,15 @@ def restore_file(
     first = PictureRows(job.source, limits)
     refuse_unlike_pages(first.opened, limits)
     numbers, copied = first.opened.pages, form == first.opened.form and not output.strip
-    diagnosis, repaired = restorer.restore_rows(first, _share(on_tile, 0, len(numbers)))
-    pages = [Page(diagnosis=diagnosis, changed=repaired is not None)]
+    treatment, repaired = restorer.restore_rows(first, _share(on_tile, 0, len(numbers)))
+    pages = [Page(treatment=treatment)]
 
     def bands() -> Iterator[Picture]:
         yield from _written(repaired, first, limits, output)
         for number, page in enumerate(numbers[1:], start=1):
             rows = PictureRows(job.source, limits, page=page)
-            found, restored = restorer.restore_rows(rows, _share(on_tile, number, len(numbers)))
-            pages.append(Page(diagnosis=found, changed=restored is not None))
+            own, restored = restorer.restore_rows(rows, _share(on_tile, number, len(numbers)))
+            pages.append(Page(treatment=own))
             yield from _written(restored, rows, limits, output)
 
     notes: tuple[str, ...] = ()
@@ -164,6 +174,8 @@ def _finished(about: Picture, page: Page[F], output: Output) -> Picture:
     if output.record is None or not page.changed:
         return picture
     facts = {**output.record, "Strength": f"{output.strength:g}"}
+    if kinds := [f"{kind} {strength:g}" for kind, strength in page.treatment.repaired if kind]:
+        facts |= {"Repaired": ", ".join(kinds)}
     if page.diagnosis is not None:
         facts |= {"Diagnosis": page.diagnosis.label, "Probability": f"{page.diagnosis.probability:.4f}"}
     metadata = picture.metadata

@@ -37,6 +37,11 @@ MODELS: dict[str, ShippedModel] = {
 }
 
 
+def calibration_of(model: Path) -> Path:
+    """Where the calibration of a model's diagnosis lies: `NAME.diagnosis.npz` beside it."""
+    return model.with_name(f"{model.stem}.diagnosis.npz")
+
+
 def why_not_run(network: RestorationNetwork) -> str | None:
     """Why the network cannot repair RGB pictures at their own size, which is all that restoring knows; None if it can.
 

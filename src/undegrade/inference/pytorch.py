@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from threading import Lock
 
@@ -47,6 +48,7 @@ class TorchBackend(Backend):
         self.multi_label = self._model.multi_label
         self.size_multiple = self._model.network.size_multiple
         self._answer = torch.compile(self._model.answer_part, dynamic=True) if compile else self._model.answer_part
+        self._names = True  # whether it says what it sees, which parts of a picture need not
         self._lock = Lock()  # the exchange of means is no matter for two threads
 
     def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
@@ -58,11 +60,23 @@ class TorchBackend(Backend):
         with self._lock, naming_lack_of_memory(), torch.inference_mode():
             batch = torch.from_numpy(padded[None]).to(self._device, memory_format=torch.channels_last)
             given = torch.zeros(self._model.num_context) if context is None else torch.from_numpy(context)
+            known = given[None].to(self._device)
             trust = torch.tensor(float(context is not None), device=self._device)
             with torch.autocast(self._device, kind, enabled=self.precision != "f32"):
-                picture, own = self._answer(batch, given[None].to(self._device), trust)
+                if self._names:
+                    picture, own = self._answer(batch, known, trust)
+                else:
+                    picture, own = self._model.draw_part(batch, known), torch.zeros_like(known)
         restored = picture[0].float().contiguous().cpu().numpy()
         return crop_to(restored, height, width), own[0].float().cpu().numpy()
+
+    def for_size(self, height: int, width: int) -> TorchBackend:
+        """See `Backend.for_size`; any size, without the heads that name and grade."""
+        if self._answer != self._model.answer_part:  # what was compiled stays as it is
+            return self
+        sized = copy(self)  # with the same lock
+        sized._names = False
+        return sized
 
     def exact(self) -> Backend | None:
         """See `Backend.exact`."""

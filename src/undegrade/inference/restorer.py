@@ -8,18 +8,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol
 
 import numpy as np
 
 from undegrade.errors import UndegradeError
+from undegrade.images.colour import blended
 from undegrade.images.picture import Picture, gray_of, with_pixels
 from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.memory import choose_tile
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
+from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, Verdict, steered, surely
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
+TRIED = 4  # parts of a picture on which repairs are tried
+STEPS = 3  # repairs of one picture, at most
 
 
 class Rows(Protocol):
@@ -39,54 +43,44 @@ class Rows(Protocol):
         """Begin at the top again."""
 
 
-class Finding(Protocol):
-    """What has to be known of a diagnosis here."""
-
-    @property
-    def label(self) -> str:
-        """What is wrong."""
-
-    @property
-    def probability(self) -> float:
-        """Of the label."""
-
-    @property
-    def healthy(self) -> bool:
-        """Nothing is wrong, so the picture is left alone."""
-
-
-F = TypeVar("F", bound=Finding)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Restored(Generic[F]):
     """A picture after restoration.
 
     Args:
         picture: with everything that the original had beside its colours.
-        diagnosis: what was wrong; None where the model names nothing, and every picture is repaired.
-        changed: False where nothing was wrong; `picture` is then the original itself, bit for bit.
+        treatment: what was wrong, and what was done.
         seconds: what it took, without reading and writing files.
     """
 
     picture: Picture
-    diagnosis: F | None
-    changed: bool
+    treatment: Treatment[F]
     seconds: float
+
+    @property
+    def diagnosis(self) -> F | None:
+        """What was wrong; None where the model names nothing, and every picture is repaired."""
+        return self.treatment.finding
+
+    @property
+    def changed(self) -> bool:
+        """False where nothing was done; `picture` is then the original itself, bit for bit."""
+        return bool(self.treatment.steps)
 
 
 class Restorer(Generic[F]):
     """Names what is wrong with a picture and repairs it.
 
     A picture is judged by samples of it, up to nine squares spread from edge to edge; `restore` and `diagnose` judge
-    alike. What a network takes over all pixels (means, and the logits that decide what is repaired) is measured on the
-    samples too and given to every tile, so that tiles are repaired as parts of one picture, and how it is cut makes no
-    difference. Gray pictures are restored as RGB with three equal channels, and the result is its luma; alpha is not
-    looked at and stays as it is.
+    alike. Repairs are tried on some of them first, if the judge wants to see that, and the picture is repaired as far
+    as they did good. What a network takes over all pixels (means, and the logits that decide what is repaired) is
+    measured on the samples too and given to every tile, so that tiles are repaired as parts of one picture, and how it
+    is cut makes no difference. Gray pictures are restored as RGB with three equal channels, and the result is its luma;
+    alpha is not looked at and stays as it is.
 
     Args:
         backend: runs the model.
-        diagnose: from probabilities (num_labels,) and labels to a diagnosis.
+        judge: names what is wrong and decides what is done.
         tile: largest height and width of a tile, pixels; None chooses them by the picture's width and `memory`.
         memory: bytes that the process may take; None: as little as costs no time.
     """
@@ -94,13 +88,12 @@ class Restorer(Generic[F]):
     def __init__(
         self,
         backend: Backend,
-        diagnose: Callable[[Pixels, tuple[str, ...]], F],
+        judge: Judge[F],
         *,
         tile: tuple[int, int] | None = None,
         memory: int | None = None,
     ) -> None:
-        self.backend, self.tile, self.memory = backend, tile, memory
-        self._name = diagnose
+        self.backend, self.judge, self.tile, self.memory = backend, judge, tile, memory
         self._exact: Backend | None = None  # asked for when it is needed
         self._largest = math.inf  # side of what is run at once: less where memory was found to be short
 
@@ -115,86 +108,170 @@ class Restorer(Generic[F]):
                 f"{self.backend.name}: the model has no classifier and cannot say what is wrong, only repair; choose "
                 "another model"
             )
-        return self._judge(self.look(picture))
+        finding = self.name(self.look(picture).contexts)
+        assert finding is not None  # as there are labels
+        return finding
 
-    def look(self, picture: Picture) -> Pixels:
-        """What `judge` and the picture's parts must know of it, (num_context,); the last numbers are the logits."""
-        return self._look(_Held(picture))[0]
+    def name(self, contexts: Pixels) -> F | None:
+        """The diagnosis that contexts (N, num_context) of parts stand for; None where the model names nothing."""
+        return self.judge.name(contexts, self.backend.labels) if self.backend.labels else None
 
-    def judge(self, context: Pixels) -> F | None:
-        """The diagnosis that a context stands for; None where the model names nothing.
+    def look(self, picture: Picture) -> Look:
+        """What can be seen of a picture in samples of it; `decide` takes it."""
+        return self._look(_Held(picture))
 
-        The mean of several contexts, such as those of a shot's frames, is the context of all of them together.
+    def decide(self, look: Look) -> Treatment[F]:
+        """What is done to a picture, or to all frames of a shot, of which this was seen.
+
+        Raises:
+            UndegradeError: the model's answer is no number.
         """
-        return self._judge(context) if self.backend.labels else None
+        if not self.backend.labels:
+            return Treatment(finding=None, steps=(Step(kind=None, context=_mean(look.contexts)),))
+        finding = self.judge.name(look.contexts, self.backend.labels)
+        steps: list[Step] = []
+        current, reason = finding, ""
+        while len(steps) < STEPS:
+            done = tuple(step.kind for step in steps if step.kind is not None)
+            step, reason, look = self._next(current, look, done)
+            if step is None:
+                break
+            steps.append(step)
+            if not self.judge.checks:
+                break
+            current = self.judge.name(look.contexts, self.backend.labels)
+        return Treatment(finding=finding, steps=tuple(steps), reason=reason)
+
+    def _next(self, finding: F, look: Look, done: tuple[str, ...]) -> tuple[Step | None, str, Look]:
+        """The repair that promises most, what speaks against more of it, and how the samples look after it."""
+        context, best, reason = _mean(look.contexts), None, ""
+        for kind in self.judge.candidates(finding, done):
+            if kind is None:
+                return Step(kind=None, context=context), "", look
+            if not self.judge.checks:
+                return Step(kind=kind, context=self._turned(context, kind)), "", look
+            trial = self._try(look, kind)
+            verdict = self.judge.weigh(trial)
+            reason = reason or verdict.reason
+            if verdict.strength > 0 and (best is None or verdict.gain > best[0].gain):
+                best = verdict, trial
+        if best is None:
+            return None, reason, look
+        verdict, trial = best
+        step = Step(kind=trial.kind, context=self._turned(context, trial.kind), strength=verdict.strength)
+        return step, verdict.reason, self._after(trial, verdict)
+
+    def _turned(self, context: Pixels, kind: str) -> Pixels:
+        return steered(context, self.backend.labels, kind)
+
+    def _try(self, look: Look, kind: str) -> Trial:
+        """A repair of some of the samples."""
+        chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
+        repaired, after = [], []
+        for number in chosen:
+            part, own = look.parts[number], look.contexts[number]
+            made = look.repaired[number]
+            if not surely(own, self.backend.labels, kind):
+                made, _ = self._run(part, self._turned(own, kind))
+            repaired.append(np.clip(made, 0, 1))
+            after.append(self._run(repaired[-1])[1])
+        return Trial(
+            kind=kind,
+            before=look.contexts[chosen],
+            after=np.stack(after),
+            parts=tuple(look.parts[number] for number in chosen),
+            repaired=tuple(repaired),
+        )
+
+    def _after(self, trial: Trial, verdict: Verdict) -> Look:
+        """The samples on which a repair was tried, as they are after it."""
+        pairs = zip(trial.parts, trial.repaired, strict=True)
+        parts = tuple(_mixed(part, repaired, verdict.strength) for part, repaired in pairs)
+        answers = [self._run(part) for part in parts]
+        return Look(
+            parts=parts,
+            contexts=np.stack([context for _, context in answers]),
+            repaired=tuple(repaired for repaired, _ in answers),
+        )
 
     def restore(
         self,
         picture: Picture,
         on_tile: Callable[[int, int], None] = lambda done, total: None,
         *,
-        context: Pixels | None = None,
+        treatment: Treatment[F] | None = None,
     ) -> Restored[F]:
-        """The picture repaired, values clipped to [0, 1], or left alone where nothing is wrong with it.
+        """The picture repaired, values clipped to [0, 1], or left alone.
 
         Args:
             picture: of any size.
             on_tile: told after each tile how many are done, and of how many.
-            context: from `look`, of this picture or of what it is a part of; None looks.
+            treatment: from `decide`, of this picture or of what it is a part of; None decides.
 
         Raises:
             UndegradeError: the model's answer is no number.
         """
         began = time.perf_counter()
-        diagnosis, repaired = self.restore_rows(_Held(picture), on_tile, context=context)
+        treatment, repaired = self.restore_rows(_Held(picture), on_tile, treatment=treatment)
         if repaired is not None:
             picture = with_pixels(picture, np.concatenate(list(repaired), axis=1))
-        seconds = time.perf_counter() - began
-        return Restored(picture=picture, diagnosis=diagnosis, changed=repaired is not None, seconds=seconds)
+        return Restored(picture=picture, treatment=treatment, seconds=time.perf_counter() - began)
 
     def restore_rows(
         self,
         rows: Rows,
         on_tile: Callable[[int, int], None] = lambda done, total: None,
         *,
-        context: Pixels | None = None,
-    ) -> tuple[F | None, Iterator[Pixels] | None]:
+        treatment: Treatment[F] | None = None,
+    ) -> tuple[Treatment[F], Iterator[Pixels] | None]:
         """`restore` for a picture that is too large to be held: it is read and given back in bands.
 
         Args:
             rows: the picture; gone through twice.
             on_tile: as for `restore`.
-            context: as for `restore`.
+            treatment: as for `restore`.
 
         Returns:
-            What is wrong, and the repaired rows from top to bottom, (3, h, W) in [0, 1]; None where nothing is wrong.
+            What is done, and the repaired rows from top to bottom, (3, h, W) in [0, 1]; None where nothing is.
 
         Raises:
             UndegradeError: the model's answer is no number, the rows cannot be read, or the budget is too small.
         """
         tile = self.tile or choose_tile(rows.width, self.memory)
-        restored: Pixels | None = None
-        if context is None:
-            context, restored = self._look(rows)
-        diagnosis = self.judge(context)
-        if diagnosis is not None and diagnosis.healthy:
-            return diagnosis, None
+        at_hand = None
+        if treatment is None:
+            look = self._look(rows)
+            treatment = self.decide(look)
+            at_hand = self._at_hand(look, treatment)
+        if not treatment.steps:
+            return treatment, None
         rows.rewind()
-        repaired = iter([restored]) if restored is not None else self._repair(rows, tile, context, on_tile)
-        return diagnosis, (finished(band, gray=rows.gray) for band in repaired)
+        repaired = self._repair(rows, tile, treatment.steps, on_tile) if at_hand is None else iter([at_hand])
+        return treatment, (finished(band, gray=rows.gray) for band in repaired)
 
-    def _look(self, rows: Rows) -> tuple[Pixels, Pixels | None]:
-        """What the picture's parts must know of it, the mean over its samples; and the restored one if it is small."""
-        contexts, restored = [], None
-        for row in samples(rows.height, rows.width, multiple=self.backend.size_multiple):
-            for box in row:
-                restored, context = self._run(rows.pixels(box.top, box.left, box.height, box.width))
-                contexts.append(context)
-        mean: Pixels = np.mean(contexts, axis=0, dtype=np.float32)
-        return mean, restored if len(contexts) == 1 else None
+    def _look(self, rows: Rows) -> Look:
+        parts = [
+            rows.pixels(box.top, box.left, box.height, box.width)
+            for row in samples(rows.height, rows.width, multiple=self.backend.size_multiple)
+            for box in row
+        ]
+        answers = [self._run(part) for part in parts]
+        return Look(
+            parts=tuple(parts),
+            contexts=np.stack([context for _, context in answers]),
+            repaired=tuple(repaired for repaired, _ in answers),
+        )
+
+    def _at_hand(self, look: Look, treatment: Treatment[F]) -> Pixels | None:
+        """The repaired picture where the look at it, a small one, has made it already."""
+        if len(look.parts) > 1 or len(treatment.steps) != 1:
+            return None
+        (step,) = treatment.steps
+        own = step.kind is None or surely(look.contexts[0], self.backend.labels, step.kind)
+        return look.repaired[0] if own and step.strength == 1 else None
 
     def _repair(
-        self, rows: Rows, tile: tuple[int, int], context: Pixels, on_tile: Callable[[int, int], None]
+        self, rows: Rows, tile: tuple[int, int], steps: tuple[Step, ...], on_tile: Callable[[int, int], None]
     ) -> Iterator[Pixels]:
         """The picture restored tile by tile, in bands (3, h, W)."""
         grid = cut(rows.height, rows.width, tile=tile, multiple=self.backend.size_multiple)
@@ -206,9 +283,11 @@ class Restorer(Generic[F]):
             backend = backend.for_size(first.rows.size, first.columns.size)
 
         def work(part: Pixels) -> Pixels:
-            pixels = self._repair_part(part, context, backend)
+            for step in steps:
+                made = self._repair_part(part, step.context, backend)
+                part = made if len(steps) == 1 and step.strength == 1 else _mixed(part, made, step.strength)
             on_tile(next(done), total)
-            return pixels
+            return part
 
         return bands(grid, rows.pixels, work)
 
@@ -241,13 +320,16 @@ class Restorer(Generic[F]):
                 raise UndegradeError(f"{self.backend.name}: the model's answer is no number; try another model")
         return pixels, own
 
-    def _judge(self, context: Pixels) -> F:
-        """The diagnosis; the logits are the context's last numbers."""
-        logits = context[-len(self.backend.labels) :]
-        if self.backend.multi_label:
-            return self._name(np.exp(-np.logaddexp(np.float32(0), -logits)), self.backend.labels)
-        odds = np.exp(logits - logits.max())
-        return self._name(odds / odds.sum(), self.backend.labels)
+
+def _mean(contexts: Pixels) -> Pixels:
+    mean: Pixels = contexts.mean(axis=0, dtype=np.float32)
+    return mean
+
+
+def _mixed(part: Pixels, repaired: Pixels, strength: float) -> Pixels:
+    """So far from the one to the other, mixed in linear light, in [0, 1]."""
+    clipped = np.clip(repaired, 0, 1)
+    return clipped if strength == 1 else blended(part, clipped, strength)
 
 
 def _finite(*arrays: Pixels) -> bool:

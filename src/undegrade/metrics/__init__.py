@@ -2,6 +2,7 @@
 
 from undegrade.metrics.flicker import flicker
 from undegrade.metrics.psnr import psnr
+from undegrade.metrics.quantise import quantise
 from undegrade.metrics.ssim import WINDOW, ssim
 
-__all__ = ["WINDOW", "flicker", "psnr", "ssim"]
+__all__ = ["WINDOW", "flicker", "psnr", "quantise", "ssim"]

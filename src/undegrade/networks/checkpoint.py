@@ -58,6 +58,7 @@ def save_checkpoint(
         "steered": model.answers is not None,
         "sharpness": model.sharpness,
         "multi_label": model.multi_label,
+        "kinds": model.kinds,
         "recipe": recipe,
         "sha256": digest(tensors),
     }
@@ -118,9 +119,14 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
         config = kind.Config(**tuples(header["config"]))
         head = None if header["classifier"] is None else DegradationClassifier.Config(**header["classifier"])
         labels, sharpness = tuple(header["labels"]), float(header["sharpness"])
-        several = bool(header.get("multi_label", False))
         model = UniversalRestorer(
-            kind(config), head, labels, steered=header["steered"], sharpness=sharpness, multi_label=several
+            kind(config),
+            head,
+            labels,
+            steered=header["steered"],
+            sharpness=sharpness,
+            multi_label=bool(header.get("multi_label", False)),
+            kinds=tuple(header.get("kinds", ())),
         )
         model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except (TypeError, ValueError, RuntimeError) as error:

@@ -97,6 +97,10 @@ class DegradationClassifier(nn.Module):
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         """Features, deepest first, each (B, feature_channels[i], h, w) -> logits (B, num_labels)."""
+        return self.fc(self.pooled(features))
+
+    def pooled(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Features -> what the logits are read off, (B, fc.in_features)."""
         mixing = self.mixing_weights.softmax(0)
         x: Tensor | None = None
         stages = zip(self.projections, self.bottleneck_layers, self.downsample_layers, strict=True)
@@ -106,4 +110,4 @@ class DegradationClassifier(nn.Module):
             mixed = mixing[i] * project(feature)
             x = downsample(bottlenecks(mixed if x is None else x + mixed))
         assert x is not None
-        return self.fc(self.last_stage(x).mean((2, 3)))
+        return self.last_stage(x).mean((2, 3))

@@ -10,6 +10,8 @@ from undegrade.networks.base import RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier, NoClassifier
 from undegrade.networks.statistics import exchanged, num_statistics
 
+GRADES = 11  # levels of severity that a grader tells apart, from 0 to 1
+
 
 class UniversalRestorer(nn.Module):
     """One pass over the picture, two answers: the restored picture and the name of the degradation.
@@ -27,9 +29,11 @@ class UniversalRestorer(nn.Module):
         sharpness: 1 weighs them by the probabilities as they are; more, and the likeliest label decides.
         multi_label: several labels may be true at once: each logit is one degradation's, p its sigmoid, and a clean
             picture has none of them. Otherwise p is the softmax over all logits.
+        kinds: degradations that a second head of the same kind, the grader, tells apart, several at once, and grades;
+            none, and there is no grader.
 
     Raises:
-        ValueError: labels or `steered` without a classifier, or `steered`, and the network enlarges the picture.
+        ValueError: labels, kinds or `steered` without a classifier, or `steered`, and the network enlarges the picture.
     """
 
     def __init__(
@@ -41,19 +45,25 @@ class UniversalRestorer(nn.Module):
         steered: bool = False,
         sharpness: float = 1.0,
         multi_label: bool = False,
+        kinds: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         if steered and network.scale != 1:
             raise ValueError(f"the network's scale is {network.scale}; it must be 1 where steered")
-        if classifier is None and (labels or steered):
-            raise ValueError(f"labels are {labels}, steered is {steered}; without a classifier there can be neither")
+        if classifier is None and (labels or steered or kinds):
+            raise ValueError(
+                f"labels are {labels}, kinds are {kinds}, steered is {steered}; without a classifier there can be none"
+            )
         self.sharpness, self.multi_label = sharpness, multi_label
         self.network = network
         channels = network.feature_channels[: network.num_tapped]
         self.classifier: DegradationClassifier | NoClassifier = (
             NoClassifier() if classifier is None else DegradationClassifier(classifier, channels, len(labels))
         )
-        self.labels = labels
+        self.labels, self.kinds = labels, kinds
+        self.grader: DegradationClassifier | None = None
+        if classifier is not None and kinds:
+            self.grader = DegradationClassifier(classifier, channels, len(kinds) * (1 + GRADES))
         self.answers: nn.Conv2d | None = None
         if steered:
             self.answers = nn.Conv2d(
@@ -66,10 +76,28 @@ class UniversalRestorer(nn.Module):
         """The network's features -> logits (B, num_labels)."""
         return self.classifier(features[: self.network.num_tapped])
 
+    def grade(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The network's features -> (B, E), the grader's embedding, and (B, K + K * GRADES), what is read off it.
+
+        Logits of the kinds' presence, then for each kind logits of its levels. Nothing without a grader.
+        """
+        if self.grader is None:
+            return ()
+        pooled = self.grader.pooled(features[: self.network.num_tapped])
+        return pooled, self.grader.fc(pooled)
+
+    @property
+    def num_graded(self) -> int:
+        """How many numbers `grade` returns."""
+        return 0 if self.grader is None else self.grader.fc.in_features + self.grader.fc.out_features
+
     @property
     def num_context(self) -> int:
-        """How many numbers say of a picture what its parts must know: the network's means, then the logits."""
-        return num_statistics(self.network) + len(self.labels)
+        """How many numbers say of a picture what is known of it and what its parts must know.
+
+        The network's means, what `grade` returns, then the logits.
+        """
+        return num_statistics(self.network) + self.num_graded + len(self.labels)
 
     def answer(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """`forward` for sides that are multiples of the network's `size_multiple`."""
@@ -88,12 +116,20 @@ class UniversalRestorer(nn.Module):
         Returns:
             The restored part, (B, 3, H, W), and its own context (B, num_context).
         """
-        given_means, given_logits = context.split([self.num_context - len(self.labels), len(self.labels)], 1)
+        num_means, num_labels = num_statistics(self.network), len(self.labels)
+        given_means, _, given_logits = context.split([num_means, self.num_graded, num_labels], 1)
         with exchanged(self.network, given_means, trust) as means:
             features = self.network.features(image)
         own = self.name(features)
         logits = own + trust.to(own.dtype) * (given_logits.to(own.dtype) - own)
-        return self._draw(image, features, logits), torch.cat([*means, own], 1)
+        return self._draw(image, features, logits), torch.cat([*means, *self.grade(features), own], 1)
+
+    def draw_part(self, image: Tensor, context: Tensor) -> Tensor:
+        """The restored part that `answer_part` returns where trust is 1, in less time: nothing is named or graded."""
+        given_means, _, logits = context.split([num_statistics(self.network), self.num_graded, len(self.labels)], 1)
+        with exchanged(self.network, given_means, context.new_ones(())):
+            features = self.network.features(image)
+        return self._draw(image, features, logits)
 
     def _draw(self, image: Tensor, features: tuple[Tensor, ...], logits: Tensor) -> Tensor:
         """The restored picture; where steered, as the logits say."""

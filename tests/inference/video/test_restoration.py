@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from undegrade.diagnosis import Diagnosis, name
+from undegrade.diagnosis import Diagnosis, OwnJudge
 from undegrade.errors import UndegradeError
 from undegrade.inference.backend import Backend
 from undegrade.inference.restorer import Restorer
@@ -51,7 +51,7 @@ class Lift(Backend):
 
 
 def run(source: Path, target: Path, backend: Lift | None = None, **wishes: Any) -> RestoredVideo[Diagnosis]:
-    restorer = Restorer(backend or Lift(), name)
+    restorer = Restorer(backend or Lift(), OwnJudge())
     return restore_video(restorer, read_clip(source), target, Wish(**wishes), model="lift")
 
 
@@ -370,7 +370,7 @@ SCRIPT = """
     import sys, time
     from pathlib import Path
     import numpy as np
-    from undegrade.diagnosis import name
+    from undegrade.diagnosis import OwnJudge
     from undegrade.inference.backend import Backend
     from undegrade.inference.restorer import Restorer
     from undegrade.inference.video.clip import read_clip
@@ -383,7 +383,7 @@ SCRIPT = """
             return image + np.float32(0.1), np.array([0, 4], np.float32)
 
     clip = read_clip(Path(sys.argv[1]))
-    done = restore_video(Restorer(Slow(), name), clip, Path(sys.argv[2]), Wish(longest=8), model="lift")
+    done = restore_video(Restorer(Slow(), OwnJudge()), clip, Path(sys.argv[2]), Wish(longest=8), model="lift")
     print(done.segments[1])
 """
 
@@ -419,7 +419,7 @@ def test_memory_does_not_grow_with_the_clip(film: Film, tmp_path: Path) -> None:
         import resource, sys
         from pathlib import Path
         import numpy as np
-        from undegrade.diagnosis import name
+        from undegrade.diagnosis import OwnJudge
         from undegrade.inference.backend import Backend
         from undegrade.inference.restorer import Restorer
         from undegrade.inference.video.clip import read_clip
@@ -431,7 +431,7 @@ def test_memory_does_not_grow_with_the_clip(film: Film, tmp_path: Path) -> None:
                 return image + np.float32(0.1), np.array([0, 4], np.float32)
 
         clip = read_clip(Path(sys.argv[1]))
-        restore_video(Restorer(Lift(), name), clip, Path(sys.argv[2]), Wish(), model="lift")
+        restore_video(Restorer(Lift(), OwnJudge()), clip, Path(sys.argv[2]), Wish(), model="lift")
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     """
     peaks = []
@@ -539,7 +539,7 @@ def test_names_and_numbers_before_the_work(film: Film, tmp_path: Path) -> None:
     assert expected_frames(source) == 20
     assert expected_frames(film(tmp_path / "a.mkv", frames=20)) == 20
     clip, told, seen = read_clip(source), list[int](), list[int]()
-    restorer = Restorer(Lift(), name)
+    restorer = Restorer(Lift(), OwnJudge())
     restore_video(restorer, clip, tmp_path / "b.mp4", Wish(), model="", on_step=told.append)
     assert told == list(range(0, count_steps(clip) + 1))
     read_clip(source, seen.append)

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from undegrade.atomic import written_whole
 from undegrade.errors import UndegradeError
+from undegrade.inference.restorer import Restorer
+from undegrade.inference.treatment import F, Step, Treatment
 from undegrade.inference.video.encoding import Encoded
 
 SUFFIX = ".parts"
@@ -39,15 +41,26 @@ class Ledger:
         """Where the result is put together."""
         return self.folder / f"result{self.target.suffix}"
 
-    def contexts(self, shot: int) -> NDArray[np.float32] | None:
-        """Those of the shot's frames, (num_frames, num_context), by its first frame; None: not looked at yet."""
+    def treatment(self, shot: int, restorer: Restorer[F]) -> Treatment[F] | None:
+        """The treatment of the shot, by its first frame; None: not looked at yet."""
         path = self.folder / f"shot-{shot}.json"
-        return np.array(json.loads(path.read_text()), np.float32) if path.exists() else None
+        if not path.exists():
+            return None
+        stored = json.loads(path.read_text())
+        return Treatment(
+            finding=restorer.name(np.array(stored["contexts"], np.float32)),
+            steps=tuple(
+                Step(kind=kind, context=np.array(context, np.float32), strength=strength)
+                for kind, strength, context in stored["steps"]
+            ),
+            reason=stored["reason"],
+        )
 
-    def keep_contexts(self, shot: int, contexts: Sequence[NDArray[np.float32]]) -> None:
-        """What `contexts` will return for this shot."""
+    def keep_treatment(self, shot: int, treatment: Treatment[F], contexts: NDArray[np.float32]) -> None:
+        """What `treatment` will return for this shot; the contexts are those that its diagnosis came from."""
+        steps = [(step.kind, step.strength, step.context.tolist()) for step in treatment.steps]
         with written_whole(self.folder / f"shot-{shot}.json") as partial:
-            partial.write_text(json.dumps([context.tolist() for context in contexts]))
+            partial.write_text(json.dumps({"contexts": contexts.tolist(), "steps": steps, "reason": treatment.reason}))
 
     def finished(self, segment: int) -> bool:
         """Whether the segment, named by its first frame, was encoded to its end and is undamaged."""

@@ -17,7 +17,8 @@ from undegrade.errors import UndegradeError
 from undegrade.images.picture import Picture
 from undegrade.inference.header import file_sha256
 from undegrade.inference.jobs import TAG
-from undegrade.inference.restorer import F, Pixels, Restorer
+from undegrade.inference.restorer import Restorer
+from undegrade.inference.treatment import F, Look, Treatment, together
 from undegrade.inference.video.clip import Clip
 from undegrade.inference.video.colour import Planes
 from undegrade.inference.video.encoding import ENDINGS, Plan, encode_segment, plan_encoding
@@ -56,13 +57,17 @@ class Judged(Generic[F]):
     shot: Shot
     start: float  # seconds from the first frame of the clip
     seconds: float  # it is shown
-    context: Pixels  # of all its frames, for each of them
-    diagnosis: F | None  # None where the model names nothing
+    treatment: Treatment[F]  # of all its frames, for each of them
 
     @property
-    def healthy(self) -> bool:
+    def diagnosis(self) -> F | None:
+        """What is wrong; None where the model names nothing."""
+        return self.treatment.finding
+
+    @property
+    def untouched(self) -> bool:
         """Whether it is left alone."""
-        return self.diagnosis is not None and self.diagnosis.healthy
+        return not self.treatment.steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +128,7 @@ def restore_video(
         steps = _Steps(on_step)
         judged = _judge(restorer, clip, plan.form, ledger, steps)
         finished = sum(ledger.finished(segment.first) for segment in segments)
-        unwell = any(not one.healthy for one in judged)
+        unwell = any(not one.untouched for one in judged)
         restored = _restore(restorer, clip, plan, judged, wish, ledger, steps) if unwell else 0
         notes = _write(clip, plan if unwell else None, segments, ledger)
         ledger.publish()
@@ -208,37 +213,30 @@ def _samples(clip: Clip, shot: Shot) -> list[int]:
 
 def _judge(restorer: Restorer[F], clip: Clip, form: Form, ledger: Ledger, steps: _Steps) -> list[Judged[F]]:
     """Look at the frames that speak for each shot."""
-    answers = {shot.first: ledger.contexts(shot.first) for shot in clip.shots}
-    steps.add(sum(len(known) for known in answers.values() if known is not None))
-    wanted = {number: shot for shot in clip.shots if answers[shot.first] is None for number in _samples(clip, shot)}
-    collected: list[Any] = []
+    treatments = {shot.first: ledger.treatment(shot.first, restorer) for shot in clip.shots}
+    steps.add(sum(len(_samples(clip, shot)) for shot in clip.shots if treatments[shot.first] is not None))
+    wanted = {number: shot for shot in clip.shots if treatments[shot.first] is None for number in _samples(clip, shot)}
+    looks: list[Look] = []
     if wanted:
         for number, frame in _frames(clip):
             if number not in wanted:
                 continue
             shot = wanted.pop(number)
-            collected.append(restorer.look(picture_of(planes_of(frame, form), form)))
+            looks.append(restorer.look(picture_of(planes_of(frame, form), form)))
             steps.add()
             if number == _samples(clip, shot)[-1]:
-                ledger.keep_contexts(shot.first, collected)
-                answers[shot.first], collected = np.stack(collected), []
+                look, looks = together(looks), []
+                treatments[shot.first] = treatment = restorer.decide(look)
+                ledger.keep_treatment(shot.first, treatment, look.contexts)
             if not wanted:
                 break
     judged = []
     for shot in clip.shots:
-        known = answers[shot.first]
+        known = treatments[shot.first]
         if known is None:
             raise _changed(clip)
-        context = known.mean(axis=0, dtype=np.float32)
-        judged.append(
-            Judged(
-                shot=shot,
-                start=clip.seconds(0, shot.first),
-                seconds=clip.seconds(shot.first, shot.count),
-                context=context,
-                diagnosis=restorer.judge(context),
-            )
-        )
+        start, seconds = clip.seconds(0, shot.first), clip.seconds(shot.first, shot.count)
+        judged.append(Judged(shot=shot, start=start, seconds=seconds, treatment=known))
     return judged
 
 
@@ -265,7 +263,7 @@ def _restore(
                 packets += encode_segment(made, clip, plan, file)
                 if len(packets) != piece.count:
                     raise _changed(clip)
-            restored += 0 if one.healthy else piece.count
+            restored += 0 if one.untouched else piece.count
     return restored
 
 
@@ -275,13 +273,13 @@ def _repaired(
     """The times and samples of a shot's frames, restored unless the shot is well."""
 
     def repair(picture: Picture) -> Picture:
-        return restorer.restore(picture, context=judged.context).picture
+        return restorer.restore(picture, treatment=judged.treatment).picture
 
     before: Planes = []
     after: Planes = []
     for number, frame in frames:
         planes = planes_of(frame, form)
-        if judged.healthy:
+        if judged.untouched:
             after = planes
         elif not before or not all(map(np.array_equal, planes, before)):  # a frame shown again is not restored again
             before, after = planes, repaired(planes, form, repair)

@@ -1,0 +1,70 @@
+"""What a repair did to a picture, in a few numbers that need no clean picture beside it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
+BLOCK = 8  # pixels, side of the squares over which shifts of tone are taken
+SMALL = 1e-3  # a quarter of a level of 8 bits, below which ratios and logarithms do not tell apart
+NUM_EVIDENCE = 14
+
+
+def evidence(before: Pixels, after: Pixels) -> Pixels:
+    """What became of a part of a picture: (14,).
+
+    The change's size (log of its root mean square), its mean of each colour, how it varies from square to square, the
+    share of pixels at 0 and at 1 before and after, the detail (root mean square of the differences of neighbours, its
+    log) before and after, the mean light before and after, and how alike the two are in the large (correlation of the
+    squares' luma).
+
+    Args:
+        before: (3, H, W) in [0, 1], at least 16 pixels a side.
+        after: the same part repaired, clipped.
+    """
+    change = after - before
+    inks = np.tensordot(LUMA, np.stack([before, after], axis=1), 1)
+    old, new = (_squares(luma) for luma in inks)
+    spread_old, spread_new = old.std(), new.std()
+    alike = ((old - old.mean()) * (new - new.mean())).mean() / (spread_old * spread_new + SMALL**2)
+    return np.array(
+        [
+            _log(float(np.sqrt(np.square(change).mean()))),
+            *change.mean((1, 2)),
+            _log(float(_squares(inks[1] - inks[0]).std())),
+            *(float((picture <= 0).mean()) for picture in (before, after)),
+            *(float((picture >= 1).mean()) for picture in (before, after)),
+            *(_log(detail(luma)) for luma in inks),
+            *(float(luma.mean()) for luma in inks),
+            float(alike),
+        ],
+        np.float32,
+    )
+
+
+def new_clipping(facts: Pixels) -> float:
+    """Of (N, 14): the mean share of pixels that are newly 0 or 1."""
+    return float((facts[:, 6] - facts[:, 5] + facts[:, 8] - facts[:, 7]).mean())
+
+
+def change_of_colour(facts: Pixels) -> float:
+    """Of (N, 14): how far the mean colour of a part moves at most in one of the three, mean over the parts."""
+    return float(np.abs(facts[:, 1:4]).max(1).mean())
+
+
+def detail(luma: Pixels) -> float:
+    """Root mean square of the differences between neighbours, (H, W)."""
+    return float(np.sqrt((np.square(np.diff(luma, axis=0)).mean() + np.square(np.diff(luma, axis=1)).mean()) / 2))
+
+
+def _squares(luma: Pixels) -> Pixels:
+    """(H, W) -> the means of whole squares."""
+    height, width = (side // BLOCK * BLOCK for side in luma.shape)
+    return luma[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).mean((1, 3))
+
+
+def _log(value: float) -> float:
+    return float(np.log10(value + SMALL))

@@ -1,0 +1,164 @@
+"""First, do no harm: what may be repaired, how far, and whether it has helped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from undegrade.batch import CLEAN
+from undegrade.diagnosis.diagnosis import LIKELY, PHRASES, SURE, UNKNOWN, Diagnosis
+from undegrade.diagnosis.evidence import change_of_colour, evidence, new_clipping
+from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, Numbers, sigmoid
+from undegrade.diagnosis.judges import EVERYTHING, Wish
+from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
+
+AT_ONCE = 2  # kinds that are tried, of those that are there
+STRANGE = 1.0  # strangeness from which on a picture shows something unknown, unless a kind is sure
+CAUTIOUS, EXPECTED = QUANTILES.index(0.1), QUANTILES.index(0.5)
+TONAL = ("haze", "low_light")  # kinds whose repair has to change light and colour
+CLIPPED, TONAL_CLIPPED = 0.02, 0.1  # share of the pixels that may newly be black or white
+COLOUR = 0.04  # how far the mean colour may move, of 1, where the kind is not a tonal one
+ALIKE, TONAL_ALIKE = 0.9, 0.5  # correlation in the large that has to be kept
+# What is said of a severity in its unit.
+MEASURES = {
+    "noise": "sigma about {:.0f}",
+    "jpeg": "quality about {:.0f}",
+    "motion_blur": "about {:.0f} pixels",
+    "defocus_blur": "radius about {:.1f} pixels",
+    "low_light": "about {:.1f} stops too dark",
+}
+
+
+class Tried(Protocol):
+    """A repair tried on parts of a picture: `undegrade.inference.treatment.Trial`."""
+
+    @property
+    def kind(self) -> str:
+        """What was repaired."""
+
+    @property
+    def before(self) -> Numbers:
+        """Contexts of the parts as they were."""
+
+    @property
+    def after(self) -> Numbers:
+        """Contexts of the repaired parts."""
+
+    @property
+    def parts(self) -> tuple[Numbers, ...]:
+        """As they were."""
+
+    @property
+    def repaired(self) -> tuple[Numbers, ...]:
+        """Afterwards."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """How far a repair may go.
+
+    Args:
+        strength: one of `STRENGTHS`, or 0.
+        gain: dB of PSNR that are expected.
+        reason: why not wholly; empty where nothing speaks against it.
+    """
+
+    strength: float
+    gain: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """Names what is wrong by a calibrated head, and lets through only repairs that are seen to help.
+
+    A kind is tried where its probability is at least a half. Of a trial, these have to hold: the kind is less visible
+    afterwards; hardly any pixel is newly black or white; colours stay (but for haze and low light); the picture stays
+    alike in the large; and the gain that nine of ten such repairs exceed is positive, at full strength or at half.
+
+    Args:
+        head: of the model.
+        wish: what is to be repaired.
+    """
+
+    head: Head
+    wish: Wish = EVERYTHING
+
+    @property
+    def checks(self) -> bool:
+        """Whether repairs are tried first."""
+        return not self.wish.force
+
+    def name(self, contexts: Numbers, labels: tuple[str, ...]) -> Diagnosis:
+        """The diagnosis of a picture from the contexts of its parts, (N, C).
+
+        Probabilities and levels are means over the parts.
+        """
+        reading = self.head.read(contexts)
+        probabilities = sigmoid(reading.logits).mean(0)
+        levels = frechet_mean(reading.levels.mean(0))
+        strangeness = float(np.median(self.head.strangeness(reading.embedding)))
+        order = np.argsort(-probabilities, kind="stable")
+        ranked = {self.head.kinds[i]: float(probabilities[i]) for i in order}
+        present = tuple(kind for kind, probability in ranked.items() if probability >= LIKELY)
+        none = float(np.prod(1 - probabilities.astype(np.float64)))
+        label = present[0] if present else CLEAN
+        probability = ranked[label] if present else none
+        if strangeness > STRANGE and max(ranked.values()) < SURE:
+            label, present, probability = UNKNOWN, (), 1 - none if none < LIKELY else none
+        severities = {
+            kind: severity_at(self.head.scales[i], float(levels[i]))
+            for i, kind in enumerate(self.head.kinds)
+            if kind in present
+        }
+        families = dict(zip(self.head.kinds, self.head.families, strict=True))
+        return Diagnosis(
+            label=label,
+            probability=probability,
+            probabilities=ranked,
+            sentence="; ".join(_phrase(kind, ranked[kind], severities[kind]) for kind in present) or PHRASES[label],
+            present=present,
+            severities={kind: severities[kind] for kind in present},
+            families={kind: families[kind] for kind in present},
+            strangeness=strangeness,
+        )
+
+    def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
+        """What is present, wanted and not repaired yet; at most `AT_ONCE`."""
+        known = finding.probabilities if self.wish.force and not done else finding.present
+        open_kinds = tuple(kind for kind in known if kind not in done and self.wish.wanted(kind))
+        return open_kinds[: 1 if self.wish.force else AT_ONCE]
+
+    def weigh(self, trial: Tried) -> Judgement:
+        """How far the repair may go, and what it is worth."""
+        tonal = trial.kind in TONAL
+        place = self.head.kinds.index(trial.kind)
+        readings = (self.head.read(contexts) for contexts in (trial.before, trial.after))
+        old, new = (sigmoid(reading.logits[:, place]).mean() for reading in readings)
+        facts = np.stack([evidence(*pair) for pair in zip(trial.parts, trial.repaired, strict=True)])
+        phrase = PHRASES[trial.kind]
+        if new > old:
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: no less of it after a repair, so left as it is")
+        if new_clipping(facts) > (TONAL_CLIPPED if tonal else CLIPPED):
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
+        if not tonal and change_of_colour(facts) > COLOUR:
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change the colours")
+        if facts[:, -1].mean() < (TONAL_ALIKE if tonal else ALIKE):
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
+        treated = np.full(len(facts), place)
+        foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
+        for strength, gain in zip(STRENGTHS, foretold, strict=True):
+            if gain[CAUTIOUS] > 0:
+                reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
+                return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
+        return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
+
+
+def _phrase(kind: str, probability: float, severity: Severity) -> str:
+    words = ["" if probability >= SURE else "likely", severity.adjective, PHRASES.get(kind, kind.replace("_", " "))]
+    text = " ".join(word for word in words if word)
+    if kind in MEASURES and severity.value is not None:
+        return f"{text}, {MEASURES[kind].format(severity.value)}"
+    return text

@@ -1,0 +1,219 @@
+"""What a model says of a picture, read: which degradations, how badly, how strange, and whether a repair has helped.
+
+A model with a grader puts an embedding, logits of presence and logits of levels into its context. Here they are
+calibrated, compared with what is familiar, and, before and after a repair, turned into the gain that can be expected.
+It runs in numpy, and its numbers lie beside the model as one small file.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undegrade.atomic import written_whole
+from undegrade.diagnosis.severity import LEVELS, Scale
+from undegrade.errors import UndegradeError
+
+Numbers = NDArray[np.float32]
+
+VERSION = 1
+FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
+STRENGTHS = (1.0, 0.5)  # of a repair, whose gains are foretold
+QUANTILES = (0.1, 0.25, 0.5)  # of the gain
+NEIGHBOURS = 10  # familiar pictures that a strange one is compared with
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reading:
+    """What is read off N contexts.
+
+    Args:
+        embedding: (N, E).
+        logits: (N, K), of each kind's presence, calibrated.
+        levels: (N, K, L), the probability of each level of `severity.LEVELS`, were the kind there.
+        own: (N, K), the logits as the grader gave them.
+    """
+
+    embedding: Numbers
+    logits: Numbers
+    levels: Numbers
+    own: Numbers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Head:
+    """The numbers of a calibration, float32.
+
+    Args:
+        kinds: what the grader tells apart, K degradations of the catalogue.
+        families: of each.
+        scales: of each, what its levels are.
+        model: name of the model.
+        num_context: length of a context, C.
+        num_labels: the last numbers of a context, which are not the grader's.
+        num_embedding: length of an embedding, E.
+        slope: (K,), of each kind's logit.
+        shift: (K,): the probability is sigmoid(slope * logit + shift).
+        familiar: (M, E), unit-norm embeddings of pictures with nothing wrong or with known kinds.
+        strangest: distance to `familiar` that only 5 % of such pictures exceed.
+        centre: (I,), mean of what gains are foretold from.
+        spread: (I,), its standard deviation.
+        gain: weight (G, I), bias (G,), weight (g, G), bias (g,), weight (S * Q, g), bias (S * Q,).
+    """
+
+    kinds: tuple[str, ...]
+    families: tuple[str, ...]
+    scales: tuple[Scale, ...]
+    model: str
+    num_context: int
+    num_labels: int
+    num_embedding: int
+    slope: Numbers
+    shift: Numbers
+    familiar: Numbers
+    strangest: float
+    centre: Numbers
+    spread: Numbers
+    gain: tuple[Numbers, ...]
+
+    def read(self, contexts: Numbers) -> Reading:
+        """(N, C) -> what they say.
+
+        Raises:
+            UndegradeError: they are of another model.
+        """
+        if contexts.shape[1] != self.num_context:
+            raise UndegradeError(
+                f"the calibration of {self.model} is for contexts of {self.num_context} numbers, and the model's have "
+                f"{contexts.shape[1]}; it belongs to another model: write it anew with undegrade calibrate"
+            )
+        num_kinds, num_levels = len(self.kinds), len(LEVELS)
+        end = self.num_context - self.num_labels
+        places = np.cumsum([self.num_embedding, num_kinds])
+        given = contexts[:, end - self.num_embedding - num_kinds * (1 + num_levels) : end]
+        embedding, own, levels = np.split(given, places, axis=1)
+        return Reading(
+            embedding=embedding,
+            logits=own * self.slope + self.shift,
+            levels=softmax(levels.reshape(len(contexts), num_kinds, num_levels)),
+            own=own,
+        )
+
+    def foretell(self, before: Numbers, after: Numbers, evidence: Numbers, treated: NDArray[np.intp]) -> Numbers:
+        """What repairs were worth, as far as can be told without the clean picture.
+
+        Args:
+            before: (N, C), contexts of parts of pictures.
+            after: (N, C), of the same parts repaired.
+            evidence: (N, V), of each.
+            treated: (N,), index of what was repaired.
+
+        Returns:
+            (N, S, Q) dB of PSNR, for each of `STRENGTHS` the `QUANTILES`.
+        """
+        given = np.clip((self.clues(before, after, evidence, treated) - self.centre) / self.spread, -FAR, FAR)
+        return layers(given, self.gain).reshape(len(before), len(STRENGTHS), len(QUANTILES))
+
+    def clues(self, before: Numbers, after: Numbers, evidence: Numbers, treated: NDArray[np.intp]) -> Numbers:
+        """What a gain is foretold from, (N, I); arguments as for `foretell`.
+
+        Embeddings, logits and labels' logits before and after, the treated kind, its logits and levels, the evidence.
+        """
+        rows = np.arange(len(before))
+        one_hot = np.eye(len(self.kinds), dtype=np.float32)[treated]
+        parts = [evidence, one_hot]
+        for contexts in (before, after):
+            reading = self.read(contexts)
+            parts += [
+                reading.embedding,
+                reading.own,
+                contexts[:, -self.num_labels :],
+                reading.own[rows, treated][:, None],
+                reading.levels[rows, treated],
+            ]
+        return np.concatenate(parts, axis=1)
+
+    def strangeness(self, embedding: Numbers) -> Numbers:
+        """(N, E) -> (N,), mean cosine distance to the nearest familiar ones, over the distance that is still usual.
+
+        Instance by instance, whatever the classes are, as out-of-distribution pictures are found by the features of
+        pre-trained networks (PT-OOD).
+        """
+        likeness = unit(embedding) @ self.familiar.T
+        nearest = np.sort(likeness, axis=1)[:, -NEIGHBOURS:]
+        return (1 - nearest.mean(1)) / np.float32(self.strangest)
+
+
+def layers(x: Numbers, parts: tuple[Numbers, ...]) -> Numbers:
+    """(N, I) -> (N, O): weight and bias by turns, with max(0, x) between them."""
+    for number in range(0, len(parts), 2):
+        x = x @ parts[number].T + parts[number + 1]
+        if number + 2 < len(parts):
+            x = np.maximum(x, 0)
+    return x
+
+
+def softmax(x: Numbers) -> Numbers:
+    """Over the last axis."""
+    odds = np.exp(x - x.max(axis=-1, keepdims=True))
+    shares: Numbers = odds / odds.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def sigmoid(x: Numbers) -> Numbers:
+    """1 / (1 + exp(-x))."""
+    return np.exp(-np.logaddexp(np.float32(0), -x))
+
+
+def unit(x: Numbers) -> Numbers:
+    """(N, E), each divided by its length."""
+    return x / (np.linalg.norm(x, axis=1, keepdims=True) + np.float32(1e-6))
+
+
+ARRAYS = ("slope", "shift", "familiar", "centre", "spread")
+NUM_GAIN = 6  # arrays of `Head.gain`
+FACTS = ("kinds", "families", "model", "num_context", "num_labels", "num_embedding", "strangest")
+
+
+def save_head(head: Head, path: Path) -> None:
+    """Write the head; matrices as float16. Replaced whole where it exists."""
+    about = {
+        "version": VERSION,
+        **{name: getattr(head, name) for name in FACTS},
+        "scales": [asdict(scale) for scale in head.scales],
+    }
+    arrays = {name: getattr(head, name) for name in ARRAYS}
+    arrays |= {f"gain.{i}": array for i, array in enumerate(head.gain)}
+    arrays = {name: array.astype(np.float16 if array.ndim > 1 else np.float32) for name, array in arrays.items()}
+    with written_whole(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)
+
+
+def read_head(path: Path) -> Head:
+    """The head in a file.
+
+    Raises:
+        UndegradeError: it is missing, damaged, or of another version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            about = json.loads(str(file["about"]))
+            if about.get("version") != VERSION:
+                raise UndegradeError(f"{path}: version {about.get('version')}; this undegrade reads {VERSION}")
+            arrays: dict[str, Any] = {name: file[name].astype(np.float32) for name in ARRAYS}
+            arrays["gain"] = tuple(file[f"gain.{i}"].astype(np.float32) for i in range(NUM_GAIN))
+        facts: dict[str, Any] = {
+            name: tuple(value) if isinstance(value := about[name], list) else value for name in FACTS
+        }
+        scales = tuple(Scale(**scale) for scale in about["scales"])
+    except FileNotFoundError:
+        raise UndegradeError(f"{path}: no such file; undegrade calibrate writes it") from None
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        raise UndegradeError(f"{path}: is damaged or no calibration; write it anew with undegrade calibrate") from None
+    return Head(scales=scales, **facts, **arrays)

@@ -1,0 +1,78 @@
+"""Who decides what is done to a picture, where there is no calibration: the model's own classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from undegrade.diagnosis.diagnosis import LIKELY, Diagnosis, name, name_all
+from undegrade.diagnosis.head import Numbers, sigmoid, softmax
+from undegrade.errors import UndegradeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the user wants to be repaired.
+
+    Args:
+        only: these kinds alone; none: all.
+        skip: all but these.
+        force: whatever is likeliest, at full strength and unchecked, however doubtful it is.
+    """
+
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    force: bool = False
+
+    def wanted(self, kind: str) -> bool:
+        """Whether a kind may be repaired."""
+        return kind not in self.skip and (not self.only or kind in self.only)
+
+    def check(self, kinds: tuple[str, ...]) -> None:
+        """Refuse kinds that the model does not know.
+
+        Raises:
+            UndegradeError: names the option, the kind, and those that are known.
+        """
+        for option, chosen in (("only", self.only), ("skip", self.skip)):
+            for kind in chosen:
+                if kind not in kinds:
+                    raise UndegradeError(f"--{option}: {kind!r} is not known; the model repairs {', '.join(kinds)}")
+
+
+EVERYTHING = Wish()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnJudge:
+    """Goes by the model's own classifier, and repairs what is at least as probable as not; checks nothing.
+
+    Args:
+        multi_label: the model names several degradations of one picture, each with a sigmoid.
+        wish: what is to be repaired.
+    """
+
+    multi_label: bool = False
+    wish: Wish = EVERYTHING
+    checks: bool = False
+
+    def name(self, contexts: Numbers, labels: tuple[str, ...]) -> Diagnosis:
+        """The diagnosis from the mean of the logits, which are the contexts' last numbers."""
+        logits = contexts[:, -len(labels) :].mean(axis=0, dtype=np.float32)
+        return name_all(sigmoid(logits), labels) if self.multi_label else name(softmax(logits), labels)
+
+    def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str | None, ...]:
+        """What the model holds for likeliest, as it is; or of what is wanted the likeliest."""
+        if self.wish.force:
+            return tuple(kind for kind in finding.probabilities if kind != "clean" and self.wish.wanted(kind))[:1]
+        if not finding.present or finding.probability < LIKELY:
+            return ()
+        if all(map(self.wish.wanted, finding.present)):
+            return (None,)
+        return tuple(kind for kind in finding.present if self.wish.wanted(kind))[:1]
+
+    def weigh(self, trial: Any) -> Any:
+        """Never asked, as nothing is checked."""
+        raise TypeError("OwnJudge checks nothing")

@@ -1,0 +1,161 @@
+"""What is to be done to a picture, and who decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from undegrade.inference.backend import Pixels
+
+
+class Finding(Protocol):
+    """What has to be known of a diagnosis here."""
+
+    @property
+    def label(self) -> str:
+        """What is wrong."""
+
+    @property
+    def probability(self) -> float:
+        """Of the label."""
+
+
+F = TypeVar("F", bound=Finding)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """What was seen of a picture: samples of it, or the whole where it is small.
+
+    Args:
+        parts: (3, h, w) each.
+        contexts: (N, num_context), the model's of each part.
+        repaired: what the model made of each part, not clipped.
+    """
+
+    parts: tuple[Pixels, ...]
+    contexts: Pixels
+    repaired: tuple[Pixels, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trial:
+    """A repair tried on parts of a picture.
+
+    Args:
+        kind: what was repaired.
+        before: (N, num_context), of the parts as they were.
+        after: (N, num_context), of the repaired ones.
+        parts: as they were, (3, h, w) in [0, 1] each.
+        repaired: the same parts afterwards, clipped.
+    """
+
+    kind: str
+    before: Pixels
+    after: Pixels
+    parts: tuple[Pixels, ...]
+    repaired: tuple[Pixels, ...]
+
+
+class Verdict(Protocol):
+    """What a trial has shown."""
+
+    @property
+    def strength(self) -> float:
+        """In [0, 1], with which the repair does good; 0: it had better be left."""
+
+    @property
+    def gain(self) -> float:
+        """The dB of PSNR that are expected of it."""
+
+    @property
+    def reason(self) -> str:
+        """Why less than all of it, in words; empty where nothing speaks against it."""
+
+
+class Judge(Protocol[F]):
+    """Names what is wrong, and decides what is done; handed in, so that this room knows nothing of diagnosis."""
+
+    @property
+    def checks(self) -> bool:
+        """Whether repairs are tried first, and `weigh` is asked."""
+
+    def name(self, contexts: Pixels, labels: tuple[str, ...]) -> F:
+        """The diagnosis of a picture from the contexts of its parts, (N, num_context), and the model's labels."""
+
+    def candidates(self, finding: F, done: tuple[str, ...]) -> tuple[str | None, ...]:
+        """What to repair next, the most urgent first; nothing, and the picture stays as it is.
+
+        None stands for what the model itself holds for likeliest.
+
+        Args:
+            finding: the diagnosis.
+            done: what was repaired already.
+        """
+
+    def weigh(self, trial: Trial) -> Verdict:
+        """How far a repair may go."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """One repair of a whole picture.
+
+    Args:
+        kind: what is repaired; None: what the model itself holds for likeliest.
+        context: (num_context,), for every tile.
+        strength: in (0, 1], from the picture to what the model makes of it, mixed in linear light.
+    """
+
+    kind: str | None
+    context: Pixels
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Treatment(Generic[F]):
+    """What is done to a picture, first thing first.
+
+    Args:
+        finding: the diagnosis; None where the model names nothing, and every picture is repaired.
+        steps: none, and the picture is left alone.
+        reason: why something that is wrong is not repaired, or not wholly; empty where there is nothing to say.
+    """
+
+    finding: F | None
+    steps: tuple[Step, ...]
+    reason: str = ""
+
+    @property
+    def repaired(self) -> tuple[tuple[str | None, float], ...]:
+        """Kind and strength of each step."""
+        return tuple((step.kind, step.strength) for step in self.steps)
+
+
+def steered(context: Pixels, labels: tuple[str, ...], kind: str) -> Pixels:
+    """The context (num_context,) of a picture of which this kind is to be repaired, whatever the model says."""
+    turned = context.copy()
+    turned[-len(labels) :] = [CHOSEN * (label == kind) for label in labels]
+    return turned
+
+
+def surely(context: Pixels, labels: tuple[str, ...], kind: str) -> bool:
+    """Whether the model itself goes for that kind, so that steering it changes nothing."""
+    logits = context[-len(labels) :]
+    return float(np.exp(logits[labels.index(kind)] - np.logaddexp.reduce(logits))) > SURE
+
+
+def together(looks: Sequence[Look]) -> Look:
+    """Several looks, such as those of a shot's frames, as one."""
+    return Look(
+        parts=tuple(part for look in looks for part in look.parts),
+        contexts=np.concatenate([look.contexts for look in looks]),
+        repaired=tuple(part for look in looks for part in look.repaired),
+    )
+
+
+CHOSEN = 6.0  # logit of the kind that is to be repaired, far above all others
+SURE = 0.95  # of the model's own probabilities, which steering sharpens

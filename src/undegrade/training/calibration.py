@@ -1,0 +1,185 @@
+"""The calibration of a diagnosis, learned from observations of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from undegrade.degradations import DEGRADATIONS
+from undegrade.diagnosis.head import FAR, QUANTILES, STRENGTHS, Head, unit
+from undegrade.diagnosis.severity import Scale
+from undegrade.training.observations import Observations
+
+Numbers = NDArray[np.float32]
+
+GAIN_WIDTHS = (128, 48)
+DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
+GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
+FAMILIAR = 3000  # embeddings that are kept
+USUAL = 95  # per cent of familiar pictures that must not be strange
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How the gain is learned.
+
+    Args:
+        epochs: through all observations.
+        batch: observations a step.
+        lr: the highest learning rate, of one cycle of AdamW.
+        decay: weight decay.
+        seed: of everything random.
+    """
+
+    epochs: int = 60
+    batch: int = 128
+    lr: float = 2e-3
+    decay: float = 0.1
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is calibrated.
+
+    Args:
+        name: of the model.
+        kinds: the K degradations that its grader tells apart, in the order of `Observations.present`.
+        num_labels: the last numbers of its contexts.
+        num_embedding: numbers of its grader's embedding.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    num_labels: int
+    num_embedding: int
+
+
+def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: Fit) -> Head:
+    """The calibration of a model.
+
+    The logits: a, b of each kind minimise the cross-entropy of sigmoid(a * logit + b) (Platt, 1999), where presence is
+    not in doubt. The gain's quantiles q: a small network minimises the pinball loss max(q d, (q - 1) d), d = gain -
+    foretold. Held-out photographs, which neither the grader nor the gain has seen, give the former, and say which
+    distance from the familiar is usual.
+
+    Args:
+        seen: of photographs to learn from.
+        held_out: of other photographs.
+        subject: the model.
+        fit: how.
+    """
+    torch.manual_seed(fit.seed)
+    num_kinds = len(subject.kinds)
+    nothing = np.zeros(0, np.float32)
+    bare = Head(
+        kinds=subject.kinds,
+        families=tuple(DEGRADATIONS[kind].family for kind in subject.kinds),
+        scales=tuple(scale_of(kind) for kind in subject.kinds),
+        model=subject.name,
+        num_context=seen.before.shape[1],
+        num_labels=subject.num_labels,
+        num_embedding=subject.num_embedding,
+        slope=np.ones(num_kinds, np.float32),
+        shift=np.zeros(num_kinds, np.float32),
+        familiar=np.zeros((1, subject.num_embedding), np.float32),
+        strangest=1.0,
+        centre=nothing,
+        spread=nothing,
+        gain=(nothing,) * 6,
+    )
+    slope, shift = _platt(bare.read(held_out.before).own, held_out)
+    calibrated = _with_gain(replace(bare, slope=slope, shift=shift), seen, fit)
+    return _with_memory(calibrated, seen.before[seen.ways != "other"], held_out.before[held_out.ways != "other"])
+
+
+def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
+    clues = head.clues(seen.before, seen.after, seen.evidence, seen.treated)
+    centre, spread = clues.mean(0), clues.std(0) + np.float32(1e-3)
+    given = torch.from_numpy(np.clip((clues - centre) / spread, -FAR, FAR))
+    gains = torch.from_numpy(seen.gains).clamp(-GAIN_LIMIT, GAIN_LIMIT)
+    wide, narrow = GAIN_WIDTHS
+    network = nn.Sequential(
+        nn.Dropout(DROPPED),
+        nn.Linear(given.shape[1], wide),
+        nn.ReLU(),
+        nn.Dropout(DROPPED),
+        nn.Linear(wide, narrow),
+        nn.ReLU(),
+        nn.Linear(narrow, len(STRENGTHS) * len(QUANTILES)),
+    )
+    shares = torch.tensor(QUANTILES)
+
+    def loss(rows: Tensor) -> Tensor:
+        over = gains[rows][..., None] - network(given[rows]).unflatten(1, (len(STRENGTHS), -1))
+        return torch.maximum(shares * over, (shares - 1) * over).mean()
+
+    _descend(network, loss, len(given), fit)
+    parts = tuple(array for layer in network if isinstance(layer, nn.Linear) for array in _numbers(layer))
+    return replace(head, centre=centre, spread=spread, gain=parts)
+
+
+def _with_memory(head: Head, familiar: Numbers, held_out: Numbers) -> Head:
+    """The embeddings that are remembered, and how far from them others usually are."""
+    chosen = np.random.default_rng(0).permutation(len(familiar))[:FAMILIAR]
+    remembering = replace(head, familiar=unit(head.read(familiar[chosen]).embedding))
+    distances = remembering.strangeness(remembering.read(held_out).embedding)
+    return replace(remembering, strangest=float(np.percentile(distances, USUAL)))
+
+
+def _descend(network: nn.Module, loss: Callable[[Tensor], Tensor], count: int, fit: Fit) -> None:
+    """Train by AdamW over one cycle of the learning rate; leaves the network in evaluation mode."""
+    steps = max(1, fit.epochs * count // fit.batch)
+    optimiser = torch.optim.AdamW(network.parameters(), fit.lr, weight_decay=fit.decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, fit.lr, total_steps=steps)
+    network.train()
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss(torch.randint(count, (fit.batch,))).backward()
+        optimiser.step()
+        schedule.step()
+    network.eval()
+
+
+def _platt(logits: Numbers, held_out: Observations) -> tuple[Numbers, Numbers]:
+    """Slope and shift (K,) of each kind's logit; 1 and 0 where a kind is always or never there."""
+    slopes, shifts = np.ones(logits.shape[1], np.float32), np.zeros(logits.shape[1], np.float32)
+    known = held_out.ways != "other"
+    for kind in range(logits.shape[1]):
+        sure = known & ~np.isnan(held_out.present[:, kind])
+        truth = torch.from_numpy(held_out.present[sure, kind])
+        if truth.min() == truth.max():
+            continue
+        own = torch.from_numpy(logits[sure, kind])
+        line = torch.tensor([1.0, 0.0], requires_grad=True)
+        optimiser = torch.optim.LBFGS([line], max_iter=100, line_search_fn="strong_wolfe")
+
+        def closure(line: Tensor = line, own: Tensor = own, truth: Tensor = truth) -> Tensor:
+            line.grad = None
+            error = F.binary_cross_entropy_with_logits(line[0] * own + line[1], truth)
+            error.backward()
+            return error
+
+        optimiser.step(closure)
+        slopes[kind], shifts[kind] = line.detach().numpy()
+    return slopes, shifts
+
+
+def scale_of(kind: str) -> Scale:
+    """What the levels of a degradation of the catalogue are: the range of its first severity."""
+    units = DEGRADATIONS[kind].units()
+    if not units:
+        return Scale()
+    field, about = next(iter(units.items()))
+    low, high = getattr(DEGRADATIONS[kind](), field)
+    return Scale(field=field, unit=about.text, low=low, high=high, log=about.log, falling=about.falling)
+
+
+def _numbers(layer: nn.Linear) -> tuple[Numbers, Numbers]:
+    return layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy()

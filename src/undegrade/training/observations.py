@@ -1,0 +1,184 @@
+"""What a model answers to specimens: the numbers from which a diagnosis is calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from undegrade.atomic import written_whole
+from undegrade.batch import CLEAN
+from undegrade.data.folder import CleanFolder
+from undegrade.diagnosis.evidence import evidence
+from undegrade.diagnosis.head import STRENGTHS
+from undegrade.images.colour import blended
+from undegrade.inference.backend import Backend
+from undegrade.inference.openvino import OpenVinoBackend
+from undegrade.inference.treatment import steered, surely
+from undegrade.metrics import quantise
+from undegrade.training.specimens import Pixels, Specimen, draw_specimen
+
+PIECE = 250  # specimens that are kept together
+LEAST_ERROR = 1e-5  # mean square, 50 dB: pictures closer to the clean one than that count as equally good
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Observations:
+    """One row a specimen.
+
+    Args:
+        before: (N, num_context), of the spoiled crop.
+        after: (N, num_context), of the repaired one.
+        evidence: (N, E), what the repair did.
+        treated: (N,), index of the kind that was repaired.
+        gains: (N, len(STRENGTHS)), dB.
+        present: (N, K), as in `Specimen`.
+        levels: (N, K), as in `Specimen`.
+        ways: (N,), as in `Specimen`.
+        names: (N,), the specimens' labels.
+    """
+
+    before: Pixels
+    after: Pixels
+    evidence: Pixels
+    treated: NDArray[np.intp]
+    gains: Pixels
+    present: Pixels
+    levels: Pixels
+    ways: NDArray[np.str_]
+    names: NDArray[np.str_]
+
+
+def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str, ...], seed: int) -> Observations:
+    """Run the model on specimens, and on what it makes of them.
+
+    Mostly what is there is repaired; at times, and where nothing is, what the model itself holds for likeliest, or
+    anything: a check has to have seen wrong repairs too.
+    """
+    rows = []
+    for number, specimen in enumerate(specimens):
+        rng = np.random.default_rng((seed, number))
+        restored, before = backend.run(specimen.degraded)
+        treated = _treated(specimen, before, backend.labels, kinds, rng)
+        if not surely(before, backend.labels, kinds[treated]):
+            restored, _ = backend.run(specimen.degraded, steered(before, backend.labels, kinds[treated]))
+        restored = np.clip(restored, 0, 1)
+        _, after = backend.run(restored)
+        gains = [_gain(specimen, blended(specimen.degraded, restored.copy(), strength)) for strength in STRENGTHS]
+        rows.append((before, after, evidence(specimen.degraded, restored), treated, gains, specimen))
+    first = [np.array(column) for column in zip(*(row[:5] for row in rows), strict=True)]
+    found = [row[5] for row in rows]
+    return Observations(
+        before=first[0],
+        after=first[1],
+        evidence=first[2],
+        treated=first[3],
+        gains=first[4].astype(np.float32),
+        present=np.array([specimen.present for specimen in found]),
+        levels=np.array([specimen.levels for specimen in found]),
+        ways=np.array([specimen.way for specimen in found]),
+        names=np.array([specimen.label for specimen in found]),
+    )
+
+
+def _treated(
+    specimen: Specimen, context: Pixels, labels: tuple[str, ...], kinds: tuple[str, ...], rng: np.random.Generator
+) -> int:
+    there = np.flatnonzero(specimen.present == 1)
+    draw = rng.random()
+    if len(there) and draw < 0.75:
+        return int(rng.choice(there))
+    if draw < 0.92:
+        logits = dict(zip(labels, context[-len(labels) :], strict=True))
+        logits.pop(CLEAN, None)
+        return kinds.index(max(logits, key=logits.__getitem__))
+    return int(rng.integers(len(kinds)))
+
+
+def _gain(specimen: Specimen, repaired: Pixels) -> float:
+    before, after = (
+        max(LEAST_ERROR, float(np.square(picture - specimen.clean).mean()))
+        for picture in (specimen.degraded, quantise(repaired))
+    )
+    return 10 * float(np.log10(before / after))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Specimens that are observed, in pieces that are kept.
+
+    Args:
+        name: of the pieces' files.
+        model: the exported model.
+        photos: folder of clean photographs.
+        part: of them: "train" or "held_out".
+        count: of specimens.
+        kinds: that the model grades.
+        others: that it does not, some of which are among the specimens.
+        seed: of the specimens.
+    """
+
+    name: str
+    model: Path
+    photos: Path
+    part: str
+    count: int
+    kinds: tuple[str, ...]
+    others: tuple[str, ...]
+    seed: int
+
+
+def observe_series(
+    series: Series, folder: Path, *, workers: int, tell: Callable[[int], None] = lambda done: None
+) -> Observations:
+    """Observe them all, in several processes; pieces that lie in the folder from an earlier call are not made again.
+
+    Args:
+        series: what.
+        folder: for the pieces.
+        workers: processes.
+        tell: told how many specimens are done.
+    """
+    firsts = range(0, series.count, PIECE)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        done = 0
+        for path in pool.map(partial(_observe_piece, series, folder), firsts):
+            done = min(series.count, done + PIECE)
+            tell(done)
+            assert path.exists()
+    pieces = [np.load(_piece(series, folder, first)) for first in firsts]
+    names = [field.name for field in fields(Observations)]
+    return Observations(**{name: np.concatenate([piece[name] for piece in pieces]) for name in names})
+
+
+def _observe_piece(series: Series, folder: Path, first: int) -> Path:
+    path = _piece(series, folder, first)
+    if path.exists():
+        return path
+    torch.set_num_threads(1)
+    photos, backend = _open(series.photos, series.part, series.model)
+    numbers = range(first, min(first + PIECE, series.count))
+    specimens = (
+        draw_specimen(photos, number, kinds=series.kinds, others=series.others, seed=series.seed) for number in numbers
+    )
+    found = observe(backend, specimens, kinds=series.kinds, seed=series.seed + first)
+    with written_whole(path) as unfinished, unfinished.open("wb") as file:
+        np.savez(file, **{field.name: getattr(found, field.name) for field in fields(Observations)})
+    return path
+
+
+def _piece(series: Series, folder: Path, first: int) -> Path:
+    return folder / f"{series.name}-{first:06}.npz"
+
+
+@cache
+def _open(photos: Path, part: str, model: Path) -> tuple[CleanFolder, OpenVinoBackend]:
+    """Once a process: decoded photographs stay in memory."""
+    return CleanFolder(photos, part=part), OpenVinoBackend(model, threads=1)

@@ -1,0 +1,143 @@
+"""Spoiled crops of clean photographs of which all is known: what a diagnosis is calibrated on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from undegrade.data.folder import CleanFolder
+from undegrade.degradations import DEGRADATIONS, replay
+from undegrade.metrics import psnr, quantise
+
+Pixels = NDArray[np.float32]
+
+SIDES = (256, 192, 192, 128, 128, 96)  # pixels, of the crops; pictures are judged by samples of 256
+# Of the samples: nothing wrong, one thing, two, three, and one thing that the model does not know.
+SHARES = {"clean": 0.2, "one": 0.45, "two": 0.14, "three": 0.06, "other": 0.15}
+# What happens to a picture on its way, first thing first: the scene, the lens, the sensor, the file, the print.
+ORDER = (
+    "haze",
+    "rain",
+    "snow",
+    "low_light",
+    "defocus_blur",
+    "motion_blur",
+    "mosaic",
+    "noise",
+    "jpeg",
+    "inpainting",
+)
+SEEN, UNSEEN = 40.0, 46.0  # dB: a step that changes the picture more is there, one that changes it less is not
+HIDES = {"low_light": ("noise",)}  # what comes with a kind, so that nobody can say whether it is there
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Specimen:
+    """A spoiled crop.
+
+    Args:
+        clean: (3, H, W) in [0, 1].
+        degraded: the same crop spoiled, in steps of 1/255.
+        present: (K,), 1 where a kind can be seen, 0 where it is not there, nan where it is in doubt.
+        levels: (K,), the level in [0, 1] of a kind's first severity, nan where it was not applied.
+        way: one of `SHARES`.
+        label: what was done, joined by "+"; "clean" where nothing was.
+    """
+
+    clean: Pixels
+    degraded: Pixels
+    present: Pixels
+    levels: Pixels
+    way: str
+    label: str
+
+
+def draw_specimen(
+    photos: CleanFolder,
+    number: int,
+    *,
+    kinds: Sequence[str],
+    others: Sequence[str],
+    seed: int,
+    side: int | None = None,
+) -> Specimen:
+    """The specimen of that number; everything in it is drawn from (seed, number).
+
+    Args:
+        photos: clean ones.
+        number: which.
+        kinds: labels of the catalogue that the model knows.
+        others: labels of the catalogue that it does not.
+        seed: another one, other specimens.
+        side: of the crop, pixels; None: one of `SIDES`.
+    """
+    rng = np.random.default_rng((seed, number))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    picture = clean = crop_of(photos.load(int(rng.integers(len(photos)))), rng, side)
+    shares = np.array([share if others or name != "other" else 0 for name, share in SHARES.items()])
+    way = str(rng.choice(list(SHARES), p=shares / shares.sum()))
+    count = {"clean": 0, "one": 1, "two": 2, "three": 3, "other": 0}[way]
+    names = [str(name) for name in rng.choice(kinds, count, replace=False)] if count else []
+    names = sorted(names, key=ORDER.index) if way != "other" else [str(rng.choice(others))]
+    present, levels = np.zeros(len(kinds), np.float32), np.full(len(kinds), np.nan, np.float32)
+    for name in names:
+        step = DEGRADATIONS[name]()
+        record = step.plan(generator)[0]
+        before, picture = picture, replay(picture, (record,))
+        if name in kinds:
+            place = kinds.index(name)
+            change = psnr(before.numpy(), picture.numpy())
+            present[place] = 1 if change < SEEN else 0 if change > UNSEEN else np.nan
+            levels[place] = first_level(name, record.severities)
+    for name in names:
+        for other in HIDES.get(name, ()):
+            if other in kinds and other not in names:
+                present[kinds.index(other)] = np.nan
+    return Specimen(
+        clean=clean.numpy(),
+        degraded=quantise(picture.numpy()),
+        present=present,
+        levels=levels,
+        way=way,
+        label="+".join(names) or "clean",
+    )
+
+
+def first_level(name: str, severities: dict[str, float]) -> float:
+    """Where the first severity of a degradation lies in its range, 0 the weakest and 1 the strongest; 1 without any.
+
+    >>> first_level("noise", {"sigma": 10.0})
+    0.2
+    >>> first_level("jpeg", {"quality": 90.0, "chroma": 2.0})
+    0.0
+    """
+    step = DEGRADATIONS[name]()
+    units = step.units()
+    if not units:
+        return 1.0
+    field, unit = next(iter(units.items()))
+    low, high = getattr(step, field)
+    scale = np.log if unit.log else float
+    place = (scale(severities[field]) - scale(low)) / (scale(high) - scale(low))
+    return float(1 - place if unit.falling else place)
+
+
+def crop_of(photo: NDArray[np.uint8], rng: np.random.Generator, side: int | None = None) -> Tensor:
+    """A random crop (3, h, w) in [0, 1]; half of them of the photo made smaller, as a file from elsewhere may be."""
+    side = side or int(rng.choice(SIDES))
+    scale = float(rng.uniform(1, 2)) if rng.random() < 0.5 else 1.0
+    scale = max(1.0, min(scale, min(photo.shape[1:]) / side))
+    taken = min(round(side * scale), *photo.shape[1:])
+    top, left = (int(rng.integers(length - taken + 1)) for length in photo.shape[1:])
+    crop = torch.from_numpy(photo[:, top : top + taken, left : left + taken].astype(np.float32) / 255)
+    if rng.random() < 0.5:
+        crop = crop.flip(2)
+    if taken > side:
+        crop = F.interpolate(crop[None], (side, side), mode="bicubic", antialias=True)[0].clamp(0, 1)
+    return torch.from_numpy(quantise(crop.numpy()))
