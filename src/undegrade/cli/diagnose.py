@@ -12,6 +12,8 @@ from undegrade.cli.output import Report, as_data, progress
 from undegrade.inference.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from undegrade.diagnosis import Diagnosis
     from undegrade.inference.restorer import Restorer
 
@@ -22,6 +24,10 @@ def diagnose(
     model: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .xml or .safetensors file.")
     ] = (DEFAULT_MODEL),
+    where: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="OUT.png", help="Also draw where; of one picture. It must not exist yet."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Say what is wrong with pictures, and change nothing."""
@@ -31,11 +37,13 @@ def diagnose(
     report = Report(debug=context.obj, as_json=as_json)
     sources, failures = find_inputs(inputs)
     restorer = load(model)
+    if where is not None:
+        _check_map(where, sources)
     for failure in failures:
         report.fail(failure)
     with progress(len(sources)) as advance:
         for number, source in enumerate(sources, start=1):
-            found = attempt(source, partial(_diagnose_file, restorer, source))
+            found = attempt(source, partial(_diagnose_file, restorer, source, where))
             advance(number)
             if isinstance(found, Failure):
                 report.fail(found)
@@ -45,7 +53,28 @@ def diagnose(
     report.finish(("picture", "found", "probability"))
 
 
-def _diagnose_file(restorer: Restorer[Diagnosis], source: Path) -> Diagnosis:
+def _check_map(where: Path, sources: Sequence[Path]) -> None:
+    """Refuse a map of several pictures, or one that would replace something."""
+    from undegrade.errors import UndegradeError
+    from undegrade.images import check_target
+
+    if len(sources) != 1:
+        raise UndegradeError(f"--map: draws one picture, and {len(sources)} are given; give one")
+    if where.exists():
+        raise UndegradeError(f"{where}: exists already; choose another name for the map, or remove it")
+    check_target(where)
+
+
+def _diagnose_file(restorer: Restorer[Diagnosis], source: Path, where: Path | None) -> Diagnosis:
     from undegrade.images import read_picture
 
-    return restorer.diagnose(read_picture(source))
+    picture = read_picture(source)
+    if where is not None:
+        from undegrade.images import Picture, write_picture
+        from undegrade.inference.locating import draw_map, locate
+        from undegrade.inference.rows import Held
+
+        found = restorer.diagnose(picture)
+        write_picture(Picture(pixels=draw_map(picture.pixels, locate(restorer, Held(picture)))), where)
+        return found
+    return restorer.diagnose(picture)

@@ -55,6 +55,7 @@ Strength = Annotated[
 Only = Annotated[str, typer.Option(metavar="KINDS", help="Repair these alone, such as rain,haze.")]
 Skip = Annotated[str, typer.Option(metavar="KINDS", help="Repair all but these.")]
 Force = Annotated[bool, typer.Option("--force", help="Repair what is likeliest, in full, unchecked, however doubtful.")]
+Local = Annotated[bool, typer.Option("--local", help="Only where something is wrong, with soft edges; takes longer.")]
 Preview = Annotated[
     Path | None, typer.Option(metavar="PAGE.html", help="Also write a page with a slider between before and after.")
 ]
@@ -74,6 +75,7 @@ def restore(
     only: Only = "",
     skip: Skip = "",
     force: Force = False,
+    local: Local = False,
     form: Format = None,
     quality: Quality = None,
     strip: Strip = False,
@@ -172,7 +174,7 @@ def _options(wish: dict[str, Any]) -> dict[str, object]:
     from undegrade.inference.header import file_sha256
     from undegrade.inference.models import calibration_of, find_model
 
-    names = ("strip", "quality", "strength", "keep", "device", "precision", "only", "skip", "force")
+    names = ("strip", "quality", "strength", "keep", "device", "precision", "only", "skip", "force", "local")
     model = find_model(wish["model"])
     files = [file_sha256(path) for path in (model, calibration_of(model)) if path.is_file()]
     return {"model": files, **{name: wish[name] for name in names}}
@@ -203,7 +205,9 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
     if wish["device"] is not None:
         typer.echo(restorer.choice, err=True)
     record = _model_facts(restorer.backend.name, wish["model"]) if wish["keep"] else None
-    output = Output(strip=wish["strip"], quality=wish["quality"], record=record, strength=wish["strength"])
+    output = Output(
+        strip=wish["strip"], quality=wish["quality"], record=record, strength=wish["strength"], local=wish["local"]
+    )
     limits = LIMITS if wish["max_pixels"] is None else Limits(max_pixels=wish["max_pixels"])
     if wish["inputs"] == [Path("-")] or wish["out"] == "-":
         given, out, overwrite = wish["inputs"][0], wish["out"], wish["overwrite"]

@@ -125,6 +125,10 @@ class Gate:
             strangeness=strangeness,
         )
 
+    def shares(self, contexts: Numbers, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Numbers]:
+        """The kinds, and the probability of each in each part, (N, K)."""
+        return self.head.kinds, sigmoid(self.head.read(contexts).logits)
+
     def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         """What is present, wanted and not repaired yet; at most `AT_ONCE`."""
         known = finding.probabilities if self.wish.force and not done else finding.present

@@ -202,7 +202,7 @@ def read_head(path: Path) -> Head:
         UndegradeError: it is missing, damaged, or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             if about.get("version") != VERSION:
                 raise UndegradeError(f"{path}: version {about.get('version')}; this undegrade reads {VERSION}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from undegrade.batch import CLEAN
 from undegrade.diagnosis.diagnosis import LIKELY, Diagnosis, name, name_all
 from undegrade.diagnosis.head import Numbers, sigmoid, softmax
 from undegrade.errors import UndegradeError
@@ -63,10 +64,17 @@ class OwnJudge:
         logits = contexts[:, -len(labels) :].mean(axis=0, dtype=np.float32)
         return name_all(sigmoid(logits), labels) if self.multi_label else name(softmax(logits), labels)
 
+    def shares(self, contexts: Numbers, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Numbers]:
+        """The kinds, and the probability of each in each part, (N, K)."""
+        logits = contexts[:, -len(labels) :]
+        odds = sigmoid(logits) if self.multi_label else softmax(logits)
+        places = [place for place, label in enumerate(labels) if label != CLEAN]
+        return tuple(labels[place] for place in places), odds[:, places]
+
     def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str | None, ...]:
         """What the model holds for likeliest, as it is; or of what is wanted the likeliest."""
         if self.wish.force:
-            return tuple(kind for kind in finding.probabilities if kind != "clean" and self.wish.wanted(kind))[:1]
+            return tuple(kind for kind in finding.probabilities if kind != CLEAN and self.wish.wanted(kind))[:1]
         if not finding.present or finding.probability < LIKELY:
             return ()
         if all(map(self.wish.wanted, finding.present)):

@@ -39,13 +39,15 @@ def _to_srgb(picture: Picture, profile: bytes) -> NDArray[np.float32]:
     return np.repeat(gray_of(pixels), 3, axis=0) if picture.gray else pixels
 
 
-def blended(original: NDArray[np.float32], restored: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+def blended(
+    original: NDArray[np.float32], restored: NDArray[np.float32], strength: float | NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Between two pictures of sRGB values in [0, 1], mixed as light is: (1 - s) original + s restored, in linear light.
 
     Args:
         original: (3, H, W), strength 0.
         restored: (3, H, W), strength 1.
-        strength: s, in [0, 1].
+        strength: s, in [0, 1]; or (H, W), of each pixel.
     """
     linear = (1 - strength) * _to_linear(original) + strength * _to_linear(restored)
     display = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)

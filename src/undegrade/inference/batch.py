@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic
 
 from undegrade.atomic import written_whole
@@ -24,10 +25,12 @@ from undegrade.images import (
 )
 from undegrade.inference.backend import Pixels
 from undegrade.inference.jobs import Job
+from undegrade.inference.locating import locate
 from undegrade.inference.restorer import Restorer
 from undegrade.inference.treatment import F, Treatment
 
 COPIED = 512  # rows at a time
+Weights = Callable[[int, int], Pixels]  # (top, height) -> (height, W), how far these rows are repaired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +43,14 @@ class Output:
         record: what is recorded in the XMP packet of a restored picture, beside diagnosis and strength; None records
             nothing.
         strength: in [0, 1], how far the result goes from the original to what was restored.
+        local: only where something is wrong, with soft edges.
     """
 
     strip: bool = False
     quality: int | None = None
     record: Mapping[str, str] | None = None
     strength: float = 1.0
+    local: bool = False
 
 
 AS_IT_WAS = Output()
@@ -117,12 +122,12 @@ def restore_file(
     pages = [Page(treatment=treatment)]
 
     def bands() -> Iterator[Picture]:
-        yield from _written(repaired, first, limits, output)
+        yield from _written(repaired, first, limits, output, _where(restorer, first, limits, output, treatment))
         for number, page in enumerate(numbers[1:], start=1):
             rows = PictureRows(job.source, limits, page=page)
             own, restored = restorer.restore_rows(rows, _share(on_tile, number, len(numbers)))
             pages.append(Page(treatment=own))
-            yield from _written(restored, rows, limits, output)
+            yield from _written(restored, rows, limits, output, _where(restorer, rows, limits, output, own))
 
     notes: tuple[str, ...] = ()
     if not (copied and len(numbers) == 1 and repaired is None):
@@ -131,8 +136,8 @@ def restore_file(
         notes = tuple(dict.fromkeys(about.notes + lost))
     if copied and not any(page.changed for page in pages):
         notes = ()
-        with written_whole(job.target) as partial:
-            shutil.copyfile(job.source, partial)
+        with written_whole(job.target) as unfinished:
+            shutil.copyfile(job.source, unfinished)
     return Done(
         pages=tuple(pages),
         notes=notes,
@@ -141,28 +146,45 @@ def restore_file(
     )
 
 
+def _where(
+    restorer: Restorer[F], rows: PictureRows, limits: Limits, output: Output, treatment: Treatment[F]
+) -> Weights | None:
+    """How far each pixel of a page is repaired; None: all alike."""
+    finding = treatment.finding
+    if not (output.local and treatment.steps) or finding is None:
+        return None
+    found = locate(restorer, PictureRows(rows.opened.path, limits, page=rows.page))
+    return partial(found.weights, tuple(step.kind or finding.label for step in treatment.steps))
+
+
 def _share(on_tile: Callable[[int, int], None], number: int, count: int) -> Callable[[int, int], None]:
     """Tells of one page's tiles as of a part of all pages'."""
     return lambda done, total: on_tile(number * total + done, count * total)
 
 
-def _written(repaired: Iterable[Pixels] | None, rows: PictureRows, limits: Limits, output: Output) -> Iterator[Picture]:
+def _written(
+    repaired: Iterable[Pixels] | None, rows: PictureRows, limits: Limits, output: Output, weights: Weights | None
+) -> Iterator[Picture]:
     """The repaired bands as pictures with the page's depth and alpha, its own rows where nothing was repaired."""
-    made = rows.blocks(COPIED) if repaired is None else _completed(repaired, rows, limits, output.strength)
+    made = rows.blocks(COPIED) if repaired is None else _completed(repaired, rows, limits, output.strength, weights)
     for picture in made:
         yield without_metadata(picture) if output.strip else picture
 
 
-def _completed(repaired: Iterable[Pixels], rows: PictureRows, limits: Limits, strength: float) -> Iterator[Picture]:
+def _completed(
+    repaired: Iterable[Pixels], rows: PictureRows, limits: Limits, strength: float, weights: Weights | None
+) -> Iterator[Picture]:
     """The repaired bands with what else belongs to them: alpha, and some of the original."""
     about, top = rows.about, 0
     # Restoring is ahead of writing, and rows are read once: the original is read by another reader.
-    needed = about.alpha is not None or strength < 1
+    needed = about.alpha is not None or strength < 1 or weights is not None
     again = PictureRows(rows.opened.path, limits, page=rows.page) if needed else None
     for band in repaired:
         height = band.shape[1]
         original = again.read(top, height) if again else None
-        if original is not None and strength < 1:
+        if original is not None and weights is not None:
+            band = blended(original.pixels, band, strength * weights(top, height))
+        elif original is not None and strength < 1:
             band = blended(original.pixels, band, strength)
         yield replace(about, pixels=band, alpha=original.alpha if original else None)
         top += height

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Generic, Protocol
+from typing import Generic
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from undegrade.images.colour import blended
 from undegrade.images.picture import Picture, gray_of, with_pixels
 from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.memory import choose_tile
+from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, Verdict, steered, surely
 
@@ -24,23 +25,6 @@ OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their s
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
 TRIED = 4  # parts of a picture on which repairs are tried
 STEPS = 3  # repairs of one picture, at most
-
-
-class Rows(Protocol):
-    """A picture that is read in bands, from top to bottom."""
-
-    height: int  # pixels
-    width: int  # pixels
-
-    @property
-    def gray(self) -> bool:
-        """Whether it has one channel of colour."""
-
-    def pixels(self, top: int, left: int, height: int, width: int) -> Pixels:
-        """This part, (3, height, width) in [0, 1]."""
-
-    def rewind(self) -> None:
-        """Begin at the top again."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -118,7 +102,11 @@ class Restorer(Generic[F]):
 
     def look(self, picture: Picture) -> Look:
         """What can be seen of a picture in samples of it; `decide` takes it."""
-        return self._look(_Held(picture))
+        return self._look(Held(picture))
+
+    def see(self, part: Pixels) -> Pixels:
+        """The context (num_context,) of a part of a picture, (3, h, w), as if it were one."""
+        return self._run(part)[1]
 
     def decide(self, look: Look) -> Treatment[F]:
         """What is done to a picture, or to all frames of a shot, of which this was seen.
@@ -130,36 +118,39 @@ class Restorer(Generic[F]):
             return Treatment(finding=None, steps=(Step(kind=None, context=_mean(look.contexts)),))
         finding = self.judge.name(look.contexts, self.backend.labels)
         steps: list[Step] = []
-        current, reason = finding, ""
+        reasons: list[str] = []
+        current = finding
         while len(steps) < STEPS:
             done = tuple(step.kind for step in steps if step.kind is not None)
-            step, reason, look = self._next(current, look, done)
+            step, said, look = self._next(current, look, done)
+            reasons += said
             if step is None:
                 break
             steps.append(step)
             if not self.judge.checks:
                 break
             current = self.judge.name(look.contexts, self.backend.labels)
-        return Treatment(finding=finding, steps=tuple(steps), reason=reason)
+        return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys(reasons)))
 
-    def _next(self, finding: F, look: Look, done: tuple[str, ...]) -> tuple[Step | None, str, Look]:
+    def _next(self, finding: F, look: Look, done: tuple[str, ...]) -> tuple[Step | None, list[str], Look]:
         """The repair that promises most, what speaks against more of it, and how the samples look after it."""
-        context, best, reason = _mean(look.contexts), None, ""
+        context, best, refused = _mean(look.contexts), None, []
         for kind in self.judge.candidates(finding, done):
             if kind is None:
-                return Step(kind=None, context=context), "", look
+                return Step(kind=None, context=context), [], look
             if not self.judge.checks:
-                return Step(kind=kind, context=self._turned(context, kind)), "", look
+                return Step(kind=kind, context=self._turned(context, kind)), [], look
             trial = self._try(look, kind)
             verdict = self.judge.weigh(trial)
-            reason = reason or verdict.reason
-            if verdict.strength > 0 and (best is None or verdict.gain > best[0].gain):
+            if not verdict.strength:
+                refused.append(verdict.reason)
+            elif best is None or verdict.gain > best[0].gain:
                 best = verdict, trial
         if best is None:
-            return None, reason, look
+            return None, refused, look
         verdict, trial = best
         step = Step(kind=trial.kind, context=self._turned(context, trial.kind), strength=verdict.strength)
-        return step, verdict.reason, self._after(trial, verdict)
+        return step, [verdict.reason] * bool(verdict.reason), self._after(trial, verdict)
 
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)
@@ -212,7 +203,7 @@ class Restorer(Generic[F]):
             UndegradeError: the model's answer is no number.
         """
         began = time.perf_counter()
-        treatment, repaired = self.restore_rows(_Held(picture), on_tile, treatment=treatment)
+        treatment, repaired = self.restore_rows(Held(picture), on_tile, treatment=treatment)
         if repaired is not None:
             picture = with_pixels(picture, np.concatenate(list(repaired), axis=1))
         return Restored(picture=picture, treatment=treatment, seconds=time.perf_counter() - began)
@@ -303,7 +294,7 @@ class Restorer(Generic[F]):
         multiple = self.backend.size_multiple
         side = max(2, int(self._largest) // multiple) * multiple
         grid = cut(*part.shape[1:], tile=(side, side), multiple=multiple)
-        rows = _Held(Picture(pixels=part))
+        rows = Held(Picture(pixels=part))
         work = partial(self._repair_part, context=context, backend=self.backend)
         return np.concatenate(list(bands(grid, rows.pixels, work)), axis=1)
 
@@ -341,21 +332,3 @@ def finished(band: Pixels, *, gray: bool) -> Pixels:
     if gray:
         band[:] = gray_of(band)
     return np.clip(band, 0, 1, out=band)
-
-
-class _Held:
-    """The rows of a picture in memory."""
-
-    def __init__(self, picture: Picture) -> None:
-        self.picture = picture
-        _, self.height, self.width = picture.pixels.shape
-
-    @property
-    def gray(self) -> bool:
-        return self.picture.gray
-
-    def pixels(self, top: int, left: int, height: int, width: int) -> Pixels:
-        return self.picture.pixels[:, top : top + height, left : left + width]
-
-    def rewind(self) -> None:
-        pass

@@ -86,6 +86,9 @@ class Judge(Protocol[F]):
     def name(self, contexts: Pixels, labels: tuple[str, ...]) -> F:
         """The diagnosis of a picture from the contexts of its parts, (N, num_context), and the model's labels."""
 
+    def shares(self, contexts: Pixels, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Pixels]:
+        """The kinds, and the probability of each in each of the parts, (N, K)."""
+
     def candidates(self, finding: F, done: tuple[str, ...]) -> tuple[str | None, ...]:
         """What to repair next, the most urgent first; nothing, and the picture stays as it is.
 

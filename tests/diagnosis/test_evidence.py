@@ -1,0 +1,38 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from undegrade.diagnosis.evidence import NUM_EVIDENCE, change_of_colour, detail, evidence, new_clipping
+
+Scene = Callable[[int, int], NDArray[np.float32]]
+
+
+def test_nothing_done_leaves_no_trace(scene: Scene) -> None:
+    picture = 0.1 + 0.8 * scene(64, 48)
+    facts = evidence(picture, picture)
+    assert facts.shape == (NUM_EVIDENCE,)
+    assert not facts[1:4].any()
+    assert facts[9] == facts[10]
+    assert facts[-1] == pytest.approx(1, abs=1e-3)
+
+
+def test_what_was_done_is_seen(scene: Scene) -> None:
+    picture = 0.1 + 0.8 * scene(64, 48)
+    redder = picture + np.array([0.1, 0, 0], np.float32)[:, None, None]
+    facts = np.stack([evidence(picture, redder)] * 2)
+    assert change_of_colour(facts) == pytest.approx(0.1, abs=1e-4)
+    burnt = picture.copy()
+    burnt[:, :16] = 1
+    assert new_clipping(evidence(picture, burnt)[None]) == pytest.approx(0.25)
+    other = picture[:, ::-1, ::-1].copy()
+    assert evidence(picture, other)[-1] < 0.9
+    rng = np.random.default_rng(0)
+    noisy = (picture + 0.05 * rng.normal(size=picture.shape)).astype(np.float32)
+    assert evidence(noisy, picture)[9] > evidence(noisy, picture)[10]
+
+
+def test_detail_is_the_difference_of_neighbours() -> None:
+    stripes = np.tile(np.array([0.0, 0.5], np.float32), (8, 4))
+    assert detail(stripes) == pytest.approx(0.5 / 2**0.5)

@@ -1,0 +1,117 @@
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from undegrade.diagnosis import Gate, Wish
+from undegrade.diagnosis.head import Head, Numbers
+from undegrade.errors import UndegradeError
+
+Context = Callable[..., Numbers]
+Scene = Callable[[int, int], NDArray[np.float32]]
+LABELS = ("clean", "noise", "haze")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    kind: str
+    before: Numbers
+    after: Numbers
+    parts: tuple[Numbers, ...]
+    repaired: tuple[Numbers, ...]
+
+
+def test_several_kinds_are_named_with_how_badly(head: Head, context: Context) -> None:
+    found = Gate(head=head).name(np.stack([context(4, 1.5, (0.2, 0.9))]), LABELS)
+    assert found.present == ("noise", "haze")
+    assert found.sentence == "slight noise, sigma about 10; likely strong haze"
+    assert found.severities["noise"].value == pytest.approx(10, abs=0.6)
+    assert found.severities["haze"].value is None
+    assert found.families == {"noise": "noise", "haze": "weather"}
+    assert found.strangeness == pytest.approx(0, abs=1e-5)
+
+
+def test_parts_are_taken_together(head: Head, context: Context) -> None:
+    found = Gate(head=head).name(np.stack([context(9, -9), context(-9, -9), context(-9, -9)]), LABELS)
+    assert found.probabilities["noise"] == pytest.approx(1 / 3, abs=1e-3)
+    assert found.label == "clean"
+    assert found.healthy
+
+
+def test_what_is_far_from_all_is_unknown_unless_a_kind_is_sure(head: Head, context: Context) -> None:
+    gate = Gate(head=head)
+    found = gate.name(np.stack([context(0.1, -5, off=1)]), LABELS)
+    assert (found.label, found.present, found.severities) == ("unknown", (), {})
+    assert found.sentence == "something that I do not know: left alone"
+    assert gate.candidates(found, ()) == ()
+    assert gate.name(np.stack([context(5, -5, off=1)]), LABELS).label == "noise"
+
+
+def test_what_is_asked_for_is_tried_and_nothing_twice(head: Head, context: Context) -> None:
+    both = Gate(head=head).name(np.stack([context(4, 3)]), LABELS)
+    assert Gate(head=head).candidates(both, ()) == ("noise", "haze")
+    assert Gate(head=head).candidates(both, ("noise",)) == ("haze",)
+    assert Gate(head=head, wish=Wish(only=("haze",))).candidates(both, ()) == ("haze",)
+    assert Gate(head=head, wish=Wish(skip=("haze",))).candidates(both, ("noise",)) == ()
+    well = Gate(head=head).name(np.stack([context(-4, -3)]), LABELS)
+    assert Gate(head=head).candidates(well, ()) == ()
+    forced = Gate(head=head, wish=Wish(force=True))
+    assert forced.candidates(well, ()) == ("haze",)
+    assert not forced.checks
+    assert forced.candidates(well, ("haze",)) == ()
+
+
+def test_wishes_have_to_be_known() -> None:
+    with pytest.raises(UndegradeError, match=r"--skip: 'fog' is not known; the model repairs noise, haze"):
+        Wish(skip=("fog",)).check(("noise", "haze"))
+    Wish(only=("noise",)).check(("noise", "haze"))
+
+
+def trial(context: Context, part: NDArray[np.float32], made: NDArray[np.float32], **changes: object) -> Trial:
+    facts = {
+        "kind": "noise",
+        "before": np.stack([context(4, -4)] * 2),
+        "after": np.stack([context(-4, -4)] * 2),
+        "parts": (part, part),
+        "repaired": (made, made),
+    }
+    return Trial(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def test_a_repair_that_helps_goes_through(head: Head, context: Context, scene: Scene) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)
+    verdict = Gate(head=head).weigh(trial(context, picture, picture * np.float32(0.99)))
+    assert (verdict.strength, verdict.gain, verdict.reason) == (1, 3, "")
+
+
+def test_a_repair_that_may_do_harm_is_halved_or_left(head: Head, context: Context, scene: Scene) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)
+    for bias, strength, reason in (([-1, 2, 3, 0.5, 1, 2], 0.5, "by half"), ([-1, 2, 3, -1, 1, 2], 0, "might do harm")):
+        doubtful = replace(head, gain=(*head.gain[:-1], np.array(bias, np.float32)))
+        verdict = Gate(head=doubtful).weigh(trial(context, picture, picture))
+        assert verdict.strength == strength
+        assert reason in verdict.reason
+
+
+def test_a_repair_is_refused_for_what_it_does(head: Head, context: Context, scene: Scene) -> None:
+    gate, picture = Gate(head=head), 0.2 + 0.6 * scene(64, 64)
+    redder = picture + np.array([0.1, 0, 0], np.float32)[:, None, None]
+    burnt = np.where(picture > 0.6, np.float32(1), picture)
+    other = picture[:, ::-1, ::-1].copy()
+    for after, reason in ((redder, "change the colours"), (burnt, "burn out"), (other, "what is in the picture")):
+        verdict = gate.weigh(trial(context, picture, after))
+        assert verdict.strength == 0
+        assert reason in verdict.reason
+        assert verdict.reason.startswith("noise: ")
+    worse = trial(context, picture, picture, after=np.stack([context(5, -4)] * 2))
+    assert "no less of it" in gate.weigh(worse).reason
+    hazy = {"kind": "haze", "before": np.stack([context(-4, 4)] * 2), "after": np.stack([context(-4, -4)] * 2)}
+    assert gate.weigh(trial(context, picture, redder, **hazy)).strength == 1  # haze has to change the colours
+
+
+def test_the_probabilities_of_parts(head: Head, context: Context) -> None:
+    kinds, shares = Gate(head=head).shares(np.stack([context(1, 2)]), LABELS)
+    assert kinds == ("noise", "haze")
+    np.testing.assert_allclose(shares, 1 / (1 + np.exp(-np.array([[2, 1]]))), rtol=1e-5)

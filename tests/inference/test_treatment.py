@@ -1,0 +1,160 @@
+"""What the restorer does with a judge that wants to see repairs tried."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from undegrade.images import Picture
+from undegrade.images.colour import blended
+from undegrade.inference.backend import Backend
+from undegrade.inference.locating import draw_map, locate
+from undegrade.inference.restorer import Restorer
+from undegrade.inference.rows import Held
+from undegrade.inference.treatment import Trial, steered, surely, together
+
+Pixels = NDArray[np.float32]
+Scene = Callable[[int, int], Pixels]
+LABELS = ("clean", "haze", "noise")
+
+
+class Shift(Backend):
+    """Repairs haze by adding 0.1, noise by adding 0.2, anything else not; is itself sure of haze."""
+
+    name, labels, size_multiple, multi_label = "shift", LABELS, 16, False
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        self.runs += 1
+        own = np.array([image.mean(), 0, 9, 0], np.float32)
+        kind = int((own if context is None else context)[1:].argmax())
+        return image + np.float32(0.1 * kind), own
+
+
+@dataclass(frozen=True)
+class Found:
+    label: str = "haze"
+    probability: float = 0.9
+
+
+@dataclass(frozen=True)
+class Answer:
+    strength: float
+    gain: float
+    reason: str = ""
+
+
+@dataclass
+class Ordered:
+    """Asks for these kinds, one after the other, and answers trials as it is told."""
+
+    answers: dict[str, Answer]
+    checks: bool = True
+    trials: list[Trial] = field(default_factory=list)
+
+    def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
+        return Found()
+
+    def shares(self, contexts: Pixels, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Pixels]:
+        return ("haze",), (contexts[:, :1] > 0.5).astype(np.float32)
+
+    def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(kind for kind in self.answers if kind not in done)
+
+    def weigh(self, trial: Trial) -> Answer:
+        self.trials.append(trial)
+        return self.answers[trial.kind]
+
+
+def test_what_promises_most_comes_first_and_then_the_rest(scene: Scene) -> None:
+    judge = Ordered({"haze": Answer(1, 1), "noise": Answer(1, 2)})
+    picture = Picture(pixels=scene(64, 80) * np.float32(0.5))
+    restored = Restorer(Shift(), judge).restore(picture)
+    assert restored.treatment.repaired == (("noise", 1), ("haze", 1))
+    np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.3, atol=1e-6)
+    assert [trial.kind for trial in judge.trials] == ["haze", "noise", "haze"]
+    np.testing.assert_allclose(judge.trials[2].parts[0], picture.pixels + 0.2, atol=1e-6)  # as it is by then
+
+
+def test_what_does_harm_is_left_and_why(scene: Scene) -> None:
+    judge = Ordered({"haze": Answer(0, 0, "haze: might do harm")})
+    picture = Picture(pixels=scene(64, 80))
+    restored = Restorer(Shift(), judge).restore(picture)
+    assert not restored.changed
+    assert restored.picture is picture
+    assert restored.treatment.reason == "haze: might do harm"
+
+
+def test_half_a_repair_is_mixed_in_linear_light(scene: Scene) -> None:
+    judge = Ordered({"haze": Answer(0.5, 1, "by half")})
+    picture = Picture(pixels=scene(300, 280) * np.float32(0.5))
+    restored = Restorer(Shift(), judge).restore(picture)
+    half = blended(picture.pixels, picture.pixels + np.float32(0.1), 0.5)
+    np.testing.assert_allclose(restored.picture.pixels, half, atol=1e-5)
+    assert restored.treatment.reason == "by half"
+
+
+def test_unchecked_nothing_is_tried(scene: Scene) -> None:
+    judge, backend = Ordered({"noise": Answer(0, 0)}, checks=False), Shift()
+    picture = Picture(pixels=scene(64, 80) * np.float32(0.5))
+    restored = Restorer(backend, judge).restore(picture)
+    np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.2, atol=1e-6)
+    assert judge.trials == []
+    assert backend.runs == 2  # to look, and to repair
+
+
+def test_few_samples_of_a_large_picture_are_tried(scene: Scene) -> None:
+    judge = Ordered({"haze": Answer(0, 0)})
+    Restorer(Shift(), judge).restore(Picture(pixels=scene(900, 900)))
+    (trial,) = judge.trials
+    assert len(trial.parts) == 4
+    assert trial.before.shape == trial.after.shape == (4, 4)
+
+
+def test_a_shot_is_decided_by_all_its_frames(scene: Scene) -> None:
+    restorer = Restorer(Shift(), Ordered({"haze": Answer(1, 1)}))
+    looks = [restorer.look(Picture(pixels=scene(300, 80) * np.float32(s))) for s in (0.5, 0.25)]
+    whole = together(looks)
+    assert len(whole.parts) == len(whole.contexts) == 4
+    treatment = restorer.decide(whole)
+    picture = Picture(pixels=scene(64, 64) * np.float32(0.5))
+    np.testing.assert_allclose(
+        restorer.restore(picture, treatment=treatment).picture.pixels, picture.pixels + 0.1, atol=1e-6
+    )
+
+
+def test_steering_names_one_kind_and_leaves_the_means() -> None:
+    context = np.array([0.3, 1, 2, 0], np.float32)
+    np.testing.assert_array_equal(steered(context, LABELS, "noise"), np.array([0.3, 0, 0, 6], np.float32))
+    assert surely(np.array([0, 0, 9, 0], np.float32), LABELS, "haze")
+    assert not surely(np.array([0, 2, 3, 2], np.float32), LABELS, "haze")
+
+
+def test_a_map_says_where(scene: Scene) -> None:
+    pixels = np.concatenate([np.full((3, 200, 300), 0.9), np.full((3, 200, 300), 0.1)], axis=2).astype(np.float32)
+    found = locate(Restorer(Shift(), Ordered({})), Held(Picture(pixels=pixels)))
+    assert found.shares.shape == (1, 2, 6)
+    share = found.of("haze")
+    assert share.shape == (200, 600)
+    assert share[:, :250].min() == 1
+    assert share[:, 350:].max() == 0
+    assert (np.diff(share[100]) <= 0).all()  # with soft edges
+    np.testing.assert_array_equal(found.of("haze", 50, 20), share[50:70])
+    weights = found.weights(("haze",), 0, 200)
+    assert weights.min() == 0
+    assert weights.max() == 1
+    drawn = draw_map(pixels, found)
+    assert drawn.shape == pixels.shape
+    assert np.ptp(drawn[:, 100, 10]) > 0.3  # coloured
+    assert np.ptp(drawn[:, 100, 590]) == pytest.approx(0, abs=1e-6)
+
+
+def test_large_pictures_have_larger_cells(scene: Scene) -> None:
+    backend = Shift()
+    found = locate(Restorer(backend, Ordered({})), Held(Picture(pixels=np.zeros((3, 3000, 4000), np.float32))))
+    assert 200 < found.shares[0].size <= 280
+    assert backend.runs == found.shares[0].size
