@@ -256,7 +256,7 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
             number += step
 
 
-def _leave_at_once(worker: int) -> None:
+def leave_at_once(worker: int) -> None:
     """Let this worker process end without taking Python apart, as a forked one would.
 
     A spawned one does take it apart, while the thread that sends batches may be inside PyTorch, and is then aborted.
@@ -280,7 +280,7 @@ def batches(dataset: Mixture, *, workers: int = 1) -> Iterator[Batch]:
         num_workers=workers,
         prefetch_factor=ahead,
         multiprocessing_context=context,
-        worker_init_fn=_leave_at_once,
+        worker_init_fn=leave_at_once,
     )
     for batch in loader:
         if isinstance(batch, UndegradeError):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from undegrade.data.folder import CleanFolder
+from undegrade.data.mixture import leave_at_once
 from undegrade.errors import UndegradeError
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.universal import GRADES, UniversalRestorer
@@ -97,8 +98,9 @@ def with_grader(model: UniversalRestorer, kinds: tuple[str, ...]) -> UniversalRe
             place, clean = model.labels.index(kind), model.labels.index("clean")
             grader.fc.weight[row] = old.fc.weight[place] - old.fc.weight[clean]
             grader.fc.bias[row] = old.fc.bias[place] - old.fc.bias[clean]
-        grader.fc.weight[len(kinds) :] *= 0.1
-    return made
+        grader.fc.weight[len(kinds) :] = 0
+        grader.fc.bias[len(kinds) :] = 0
+    return made.eval()
 
 
 def grade_loss(answer: Tensor, present: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,7 +148,15 @@ def train_grader(
     optimiser = torch.optim.AdamW(grader.parameters(), grading.lr, weight_decay=grading.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, grading.lr, total_steps=grading.steps + 1, pct_start=0.1)
     first = _resume(state, grader, optimiser, schedule)
-    batches = iter(DataLoader(_Batches(photos, model.kinds, grading, first), batch_size=None, num_workers=1))
+    loader = DataLoader(
+        _Batches(photos, model.kinds, grading, first),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=8,
+        multiprocessing_context="spawn",  # libvips does not survive a fork
+        worker_init_fn=leave_at_once,
+    )
+    batches = iter(loader)
     grader.train()
     losses: list[tuple[float, float]] = []
     for step in range(first + 1, grading.steps + 1):

@@ -82,7 +82,7 @@ def draw_specimen(
     picture = clean = crop_of(photos.load(int(rng.integers(len(photos)))), rng, side)
     shares = np.array([share if others or name != "other" else 0 for name, share in SHARES.items()])
     way = str(rng.choice(list(SHARES), p=shares / shares.sum()))
-    count = {"clean": 0, "one": 1, "two": 2, "three": 3, "other": 0}[way]
+    count = min(len(kinds), {"clean": 0, "one": 1, "two": 2, "three": 3, "other": 0}[way])
     names = [str(name) for name in rng.choice(kinds, count, replace=False)] if count else []
     names = sorted(names, key=ORDER.index) if way != "other" else [str(rng.choice(others))]
     present, levels = np.zeros(len(kinds), np.float32), np.full(len(kinds), np.nan, np.float32)
@@ -131,6 +131,8 @@ def first_level(name: str, severities: dict[str, float]) -> float:
 def crop_of(photo: NDArray[np.uint8], rng: np.random.Generator, side: int | None = None) -> Tensor:
     """A random crop (3, h, w) in [0, 1]; half of them of the photo made smaller, as a file from elsewhere may be."""
     side = side or int(rng.choice(SIDES))
+    lacking = [max(0, side - length) for length in photo.shape[1:]]
+    photo = np.pad(photo, ((0, 0), (0, lacking[0]), (0, lacking[1])), "symmetric")  # small photos are mirrored
     scale = float(rng.uniform(1, 2)) if rng.random() < 0.5 else 1.0
     scale = max(1.0, min(scale, min(photo.shape[1:]) / side))
     taken = min(round(side * scale), *photo.shape[1:])

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from undegrade.data.folder import CleanFolder
+from undegrade.degradations import DEGRADATIONS, TEN
+from undegrade.images import Picture, write_picture
+from undegrade.metrics import psnr
+from undegrade.training.specimens import ORDER, SEEN, SHARES, UNSEEN, draw_specimen, first_level
+
+OTHERS = ("halftone", "pixelation")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> CleanFolder:
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        coarse = rng.random((3, 40, 50)).astype(np.float32)
+        write_picture(Picture(pixels=coarse.repeat(8, 1).repeat(8, 2)), folder / f"{number}.png")
+    return CleanFolder(folder)
+
+
+def test_the_order_knows_all_kinds() -> None:
+    assert set(ORDER) == set(TEN)
+    assert sum(SHARES.values()) == pytest.approx(1)
+
+
+def test_a_specimen_comes_again_from_its_number(photos: CleanFolder) -> None:
+    one, same, other = (
+        draw_specimen(photos, number, kinds=TEN, others=OTHERS, seed=5, side=64) for number in (7, 7, 8)
+    )
+    np.testing.assert_array_equal(one.degraded, same.degraded)
+    assert one.label == same.label
+    assert not np.array_equal(one.clean, other.clean)
+
+
+def test_what_is_said_of_specimens_is_true(photos: CleanFolder) -> None:
+    found = [draw_specimen(photos, number, kinds=TEN, others=OTHERS, seed=0, side=96) for number in range(120)]
+    assert {specimen.way for specimen in found} == set(SHARES)
+    for specimen in found:
+        names = specimen.label.split("+")
+        assert specimen.degraded.shape == specimen.clean.shape == (3, 96, 96)
+        np.testing.assert_allclose(specimen.degraded * 255, np.round(specimen.degraded * 255), atol=1e-3)
+        if specimen.way == "clean":
+            np.testing.assert_array_equal(specimen.degraded, specimen.clean)
+        if specimen.way in ("clean", "other"):
+            assert not specimen.present.any()
+            assert np.isnan(specimen.levels).all()
+        if specimen.way == "one":
+            place = TEN.index(names[0])
+            change = psnr(specimen.clean, specimen.degraded)
+            expected = 1 if change < SEEN - 1 else 0 if change > UNSEEN + 1 else specimen.present[place]
+            assert np.array_equal(specimen.present[place], expected, equal_nan=True)
+            assert 0 <= specimen.levels[place] <= 1
+        if specimen.way in ("two", "three"):
+            assert names == sorted(names, key=ORDER.index)
+    dark = [s for s in found if "low_light" in s.label and "noise" not in s.label]
+    assert dark
+    assert all(np.isnan(s.present[TEN.index("noise")]) for s in dark)  # it brings noise of its own
+
+
+def test_without_others_none_are_drawn(photos: CleanFolder) -> None:
+    ways = {draw_specimen(photos, number, kinds=TEN, others=(), seed=0, side=32).way for number in range(60)}
+    assert ways == {"clean", "one", "two", "three"}
+
+
+@pytest.mark.parametrize("name", TEN)
+def test_the_first_severity_says_the_level(name: str) -> None:
+    step = DEGRADATIONS[name]()
+    for level in (0.0, 0.25, 1.0):  # whole numbers lie beside it
+        expected = level if step.units() else 1.0
+        assert first_level(name, step.at_level(level)) == pytest.approx(expected, abs=0.03)
