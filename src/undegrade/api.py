@@ -9,6 +9,7 @@ from pathlib import Path
 
 from undegrade.batch import CLEAN, Record
 from undegrade.diagnosis import Diagnosis, Gate, OwnJudge, Wish, read_head
+from undegrade.diagnosis.taught import read_taught
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
 from undegrade.images.picture import gray_of
@@ -18,7 +19,7 @@ from undegrade.inference.batch import Done, restore_file
 from undegrade.inference.extras import needs_train
 from undegrade.inference.jobs import Job
 from undegrade.inference.memory import parse_size
-from undegrade.inference.models import DEFAULT_MODEL, calibration_of, find_model
+from undegrade.inference.models import DEFAULT_MODEL, calibration_of, find_model, taught_of
 from undegrade.inference.restorer import Restorer as BaseRestorer
 
 LOADED_AT_ONCE = 4  # models kept in memory
@@ -119,7 +120,7 @@ def _judge(path: Path, backend: Backend, wish: Wish) -> Gate | OwnJudge:
             f"{calibration}: was made for another model, of {', '.join(head.kinds)}; write it anew with undegrade "
             "calibrate"
         )
-    return Gate(head=head, wish=wish)
+    return Gate(head=head, wish=wish, taught=read_taught(taught_of(path)))
 
 
 def load(model: str | Path = DEFAULT_MODEL) -> Restorer:

@@ -27,6 +27,7 @@ from undegrade.cli import (
     importing,
     probe,
     restore,
+    teach,
     train,
     video,
 )
@@ -51,6 +52,7 @@ for verb in (
     train.train,
     evaluate.evaluate,
     probe.probe,
+    teach.teach,
     calibrate.calibrate,
     export.export,
     catalogue.models,

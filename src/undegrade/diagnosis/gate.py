@@ -13,7 +13,9 @@ from undegrade.diagnosis.evidence import change_of_colour, evidence, new_clippin
 from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, Numbers, sigmoid
 from undegrade.diagnosis.judges import EVERYTHING, Wish
 from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
+from undegrade.diagnosis.taught import Taught, find_taught
 
+NOTHING_TAUGHT = Taught()
 AT_ONCE = 2  # kinds that are tried, of those that are there
 STRANGE = 1.0  # strangeness from which on a picture shows something unknown, unless a kind is sure
 CAUTIOUS, EXPECTED = QUANTILES.index(0.1), QUANTILES.index(0.5)
@@ -81,10 +83,12 @@ class Gate:
     Args:
         head: of the model.
         wish: what is to be repaired.
+        taught: kinds that are named, too, where no kind of the model's own is sure; they cannot be repaired.
     """
 
     head: Head
     wish: Wish = EVERYTHING
+    taught: Taught = NOTHING_TAUGHT
 
     @property
     def checks(self) -> bool:
@@ -106,8 +110,11 @@ class Gate:
         none = float(np.prod(1 - probabilities.astype(np.float64)))
         label = present[0] if present else CLEAN
         probability = ranked[label] if present else none
-        if strangeness > STRANGE and max(ranked.values()) < SURE:
-            label, present, probability = UNKNOWN, (), 1 - none if none < LIKELY else none
+        if max(ranked.values()) < SURE:
+            if new := find_taught(self.head, self.taught, reading.embedding):
+                return _of_taught(new, ranked, strangeness)
+            if strangeness > STRANGE:
+                label, present, probability = UNKNOWN, (), 1 - none if none < LIKELY else none
         severities = {
             kind: severity_at(self.head.scales[i], float(levels[i]))
             for i, kind in enumerate(self.head.kinds)
@@ -158,6 +165,18 @@ class Gate:
                 reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
+
+
+def _of_taught(kind: str, ranked: dict[str, float], strangeness: float) -> Diagnosis:
+    """Of how likely a taught kind is, nothing is known but that no other is likelier."""
+    return Diagnosis(
+        label=kind,
+        probability=LIKELY,
+        probabilities=ranked,
+        sentence=f"likely {kind.replace('_', ' ')}, which I was taught to name, not to repair: left alone",
+        present=(),
+        strangeness=strangeness,
+    )
 
 
 def _phrase(kind: str, probability: float, severity: Severity) -> str:

@@ -60,7 +60,10 @@ class Head:
         num_embedding: length of an embedding, E.
         slope: (K,), of each kind's logit.
         shift: (K,): the probability is sigmoid(slope * logit + shift).
-        familiar: (M, E), unit-norm embeddings of pictures with nothing wrong or with known kinds.
+        middle: (E,), mean of the embeddings of such pictures as `familiar` are of.
+        width: (E,), their standard deviation.
+        familiar: (M, E), where pictures with nothing wrong or with known kinds lie (`places`).
+        bases: (1 + K, E), where clean pictures and those of each single kind lie in the mean.
         strangest: distance to `familiar` that only 5 % of such pictures exceed.
         centre: (I,), mean of what gains are foretold from.
         spread: (I,), its standard deviation.
@@ -76,7 +79,10 @@ class Head:
     num_embedding: int
     slope: Numbers
     shift: Numbers
+    middle: Numbers
+    width: Numbers
     familiar: Numbers
+    bases: Numbers
     strangest: float
     centre: Numbers
     spread: Numbers
@@ -139,13 +145,17 @@ class Head:
             ]
         return np.concatenate(parts, axis=1)
 
+    def places(self, embedding: Numbers) -> Numbers:
+        """(N, E), embeddings in standard deviations from the mean, of unit length: only where they lie counts."""
+        return unit((embedding - self.middle) / self.width)
+
     def strangeness(self, embedding: Numbers) -> Numbers:
         """(N, E) -> (N,), mean cosine distance to the nearest familiar ones, over the distance that is still usual.
 
         Instance by instance, whatever the classes are, as out-of-distribution pictures are found by the features of
         pre-trained networks (PT-OOD).
         """
-        likeness = unit(embedding) @ self.familiar.T
+        likeness = self.places(embedding) @ self.familiar.T
         nearest = np.sort(likeness, axis=1)[:, -NEIGHBOURS:]
         return (1 - nearest.mean(1)) / np.float32(self.strangest)
 
@@ -159,7 +169,7 @@ def layers(x: Numbers, parts: tuple[Numbers, ...]) -> Numbers:
     return x
 
 
-def softmax(x: Numbers) -> Numbers:
+def softmax(x: NDArray[np.floating]) -> Numbers:
     """Over the last axis."""
     odds = np.exp(x - x.max(axis=-1, keepdims=True))
     shares: Numbers = odds / odds.sum(axis=-1, keepdims=True)
@@ -176,7 +186,7 @@ def unit(x: Numbers) -> Numbers:
     return x / (np.linalg.norm(x, axis=1, keepdims=True) + np.float32(1e-6))
 
 
-ARRAYS = ("slope", "shift", "familiar", "centre", "spread")
+ARRAYS = ("slope", "shift", "middle", "width", "familiar", "bases", "centre", "spread")
 NUM_GAIN = 6  # arrays of `Head.gain`
 FACTS = ("kinds", "families", "model", "num_context", "num_labels", "num_embedding", "strangest")
 

@@ -42,6 +42,11 @@ def calibration_of(model: Path) -> Path:
     return model.with_name(f"{model.stem}.diagnosis.npz")
 
 
+def taught_of(model: Path) -> Path:
+    """Where the kinds lie that a model was taught: `NAME.taught.npz` beside it."""
+    return model.with_name(f"{model.stem}.taught.npz")
+
+
 def why_not_run(network: RestorationNetwork) -> str | None:
     """Why the network cannot repair RGB pictures at their own size, which is all that restoring knows; None if it can.
 

@@ -88,7 +88,10 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         num_embedding=subject.num_embedding,
         slope=np.ones(num_kinds, np.float32),
         shift=np.zeros(num_kinds, np.float32),
+        middle=np.zeros(subject.num_embedding, np.float32),
+        width=np.ones(subject.num_embedding, np.float32),
         familiar=np.zeros((1, subject.num_embedding), np.float32),
+        bases=np.zeros((1, subject.num_embedding), np.float32),
         strangest=1.0,
         centre=nothing,
         spread=nothing,
@@ -96,7 +99,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
     calibrated = _with_gain(replace(bare, slope=slope, shift=shift), seen, fit)
-    return _with_memory(calibrated, seen.before[seen.ways != "other"], held_out.before[held_out.ways != "other"])
+    return _with_memory(calibrated, seen, held_out.before[held_out.ways != "other"])
 
 
 def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
@@ -125,10 +128,19 @@ def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
     return replace(head, centre=centre, spread=spread, gain=parts)
 
 
-def _with_memory(head: Head, familiar: Numbers, held_out: Numbers) -> Head:
-    """The embeddings that are remembered, and how far from them others usually are."""
-    chosen = np.random.default_rng(0).permutation(len(familiar))[:FAMILIAR]
-    remembering = replace(head, familiar=unit(head.read(familiar[chosen]).embedding))
+def _with_memory(head: Head, seen: Observations, held_out: Numbers) -> Head:
+    """Where known pictures lie, each and in the mean of a kind, and how far from them others usually are."""
+    known = seen.ways != "other"
+    embeddings = head.read(seen.before).embedding
+    scaled = replace(head, middle=embeddings[known].mean(0), width=embeddings[known].std(0) + np.float32(1e-3))
+    places = scaled.places(embeddings)
+    chosen = np.random.default_rng(0).permutation(np.flatnonzero(known))[:FAMILIAR]
+    alone = [seen.ways == "clean", *((seen.names == kind) & (seen.present.max(1) == 1) for kind in head.kinds)]
+    remembering = replace(
+        scaled,
+        familiar=places[chosen],
+        bases=unit(np.stack([places[rows if rows.any() else known].mean(0) for rows in alone])),
+    )
     distances = remembering.strangeness(remembering.read(held_out).embedding)
     return replace(remembering, strangest=float(np.percentile(distances, USUAL)))
 
