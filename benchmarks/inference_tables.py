@@ -7,37 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from inference_peers import PEERS
 from inference_ways import NAFNET
+from tables import machine, percent, put, table
 
-BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 ABOUT = ("taken", "load_before")  # of a section, beside its rows
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_text(cell) for cell in line)} |" for line in lines)
-
-
-def _text(cell: object) -> str:
-    if cell is None:
-        return ""
-    if isinstance(cell, float):
-        return f"{cell:.0f}" if abs(cell) >= 100 else f"{cell:.3g}"
-    return str(cell)
-
-
-def _percent(share: object) -> str:
-    return "" if share is None else f"{100 * float(str(share)):.0f} %"
-
-
-def machine(results) -> str:
-    facts = results["machine"]
-    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
-    return f"*{facts['processor']}, {facts['cores']} cores, {facts['system']}, Python {facts['python']}; {versions}.*"
 
 
 def ways(results) -> str:
@@ -58,19 +34,19 @@ def ways(results) -> str:
         if "failed" in row:
             failed.append(f"- {label}: {row['failed'].removeprefix('undegrade.errors.UndegradeError: ')}")
             continue
-        rows.append((label, *(row.get(key) for key in keys), _percent(row.get("others"))))
+        rows.append((label, *(row.get(key) for key in keys), percent(row.get("others"))))
     left_out = "\n".join(["Not measured here:", "", *failed]) if failed else ""
     return "\n\n".join(["## Backends and peers", _taken(results["ways"]), table(head, rows), left_out])
 
 
 def peak(results) -> str:
     section = results["peak"]
-    products = ((name, row.get("gflops"), _percent(row.get("others"))) for name, row in section["products"].items())
+    products = ((name, row.get("gflops"), percent(row.get("others"))) for name, row in section["products"].items())
     networks = []
     for name, row in section["networks"].items():
         if "failed" not in row:
-            ms, others = 1000 * row["least"], _percent(row.get("others"))
-            networks.append((name, ms, row["gflops"], _percent(row["share_of_peak"]), others))
+            ms, others = 1000 * row["least"], percent(row.get("others"))
+            networks.append((name, ms, row["gflops"], percent(row["share_of_peak"]), others))
     counts = "; ".join(
         f"{name}: {row['multiply_adds_per_pixel']:,} multiply-adds a pixel, {row['parameters'] / 1e6:.2f} M parameters"
         for name, row in section["counts"].items()
@@ -95,7 +71,7 @@ def starts(results) -> str:
             continue
         for kind, row in kinds.items():
             if "failed" not in row:
-                rows.append((size, kind, row["seconds"], row["least"], row["peak_mb"], _percent(row.get("others"))))
+                rows.append((size, kind, row["seconds"], row["least"], row["peak_mb"], percent(row.get("others"))))
     head = ("picture", "", "seconds", "least", "peak memory, MB", "others' load")
     return "\n\n".join(["## From the start to the finished file", _taken(results["starts"]), table(head, rows)])
 
@@ -104,7 +80,7 @@ def sizes(results) -> str:
     section = results["sizes"]
     keys = ("megapixels", "seconds", "of_which_restoring", "seconds_per_megapixel", "peak_mb")
     rows = [
-        (f"{row['width']} x {row['height']}", *(row[key] for key in keys), row["repeats"], _percent(row["others"]))
+        (f"{row['width']} x {row['height']}", *(row[key] for key in keys), row["repeats"], percent(row["others"]))
         for row in section["rows"]
         if "failed" not in row
     ]
@@ -113,7 +89,7 @@ def sizes(results) -> str:
     if line:
         said = (
             f"Seconds = {line['start_seconds']} + {line['seconds_per_megapixel']} x megapixels; the farthest size, "
-            f"{line['farthest_off_at']:.3g} MP, is {_percent(line['farthest_off'])} off."
+            f"{line['farthest_off_at']:.3g} MP, is {percent(line['farthest_off'])} off."
         )
         if "exponent" in line:
             said += (
@@ -142,14 +118,7 @@ def _taken(section) -> str:
 def main() -> None:
     results = json.loads(Path(sys.argv[1]).read_text())
     made = {"ways": ways, "peak": peak, "starts": starts, "sizes": sizes, "tiles": tiles}
-    text = "\n\n".join([machine(results), *(make(results) for name, make in made.items() if name in results)])
-    if "--into" not in sys.argv:
-        print(text)
-        return
-    page = Path(sys.argv[sys.argv.index("--into") + 1])
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    put([machine(results), *(make(results) for name, make in made.items() if name in results)])
 
 
 if __name__ == "__main__":
