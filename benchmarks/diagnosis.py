@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -222,12 +223,18 @@ def measure_places(restorer: Restorer, photos: Sequence[tuple[str, Pixels]]) -> 
     return {"pictures": len(photos), "crop": int(photos[0][1].shape[1]), "level": 0.8, "union": answer}
 
 
-def measure_harm(restorers: dict[str, Restorer], photos: Sequence[tuple[str, Pixels]], pairs: Sequence[Path]) -> Result:
-    """What repairs do: to clean pictures, to each kind at each level, and to pairs of others."""
+def measure_harm(
+    restorers: dict[str, Restorer], photos: Sequence[tuple[str, Pixels]], clean: Sequence[Path], pairs: Sequence[Path]
+) -> Result:
+    """What repairs do: to whole clean pictures, to each kind at each level, and to pairs of others."""
     answer: Result = {}
     for name, restorer in restorers.items():
         kinds = gate_of(restorers["gate"]).head.kinds
-        clean = [repair(restorer, photo, photo) for _, photo in photos]
+        well = []
+        for path in (path for folder in clean for path in find_pictures(folder)):
+            photo = quantise(read_picture(path).pixels)
+            well.append({**repair(restorer, photo, photo), "set": path.parent.name, "name": path.stem})
+        tell(f"harm {name} clean")
         table = {}
         for kind in kinds:
             for level in SEVERITIES:
@@ -240,14 +247,13 @@ def measure_harm(restorers: dict[str, Restorer], photos: Sequence[tuple[str, Pix
             read = [[read_picture(folder / side / file.name).pixels for side in ("input", "target")] for file in files]
             real[folder.name] = summary([repair(restorer, one, other) for one, other in read])
             tell(f"harm {name} {folder.name}")
-        touched = [row for row in clean if row["changed"]]
+        touched = [row for row in well if row["changed"]]
         answer[name] = {
             "clean": {
-                "pictures": len(clean),
-                "untouched": share([not row["changed"] for row in clean]),
-                "unharmed": share([not row["changed"] or row["after"] > GOOD for row in clean]),
-                "psnr_of_touched": [rounded(row["after"]) for row in touched],
-                "ssim_of_touched": [rounded(row["ssim"]) for row in touched],
+                "pictures": len(well),
+                "untouched": share([not row["changed"] for row in well]),
+                "unharmed": share([not row["changed"] or row["after"] > GOOD for row in well]),
+                "touched": [{key: row[key] for key in ("set", "name", "after", "ssim")} for row in touched],
             },
             "degraded": table,
             "pairs": real,
@@ -255,19 +261,19 @@ def measure_harm(restorers: dict[str, Restorer], photos: Sequence[tuple[str, Pix
     return answer
 
 
-def repair(restorer: Restorer, degraded: Pixels, clean: Pixels) -> dict[str, float]:
+def repair(restorer: Restorer, degraded: Pixels, clean: Pixels) -> dict[str, Any]:
     """What became of one picture."""
     restored = restorer.restore(Picture(pixels=degraded))
     after = quantise(restored.picture.pixels)
     return {
         "changed": restored.changed,
         "before": min(99.0, psnr(degraded, clean)),
-        "after": min(99.0, psnr(after, clean)),
-        "ssim": ssim(after, clean),
+        "after": rounded(min(99.0, psnr(after, clean))),
+        "ssim": rounded(ssim(after, clean)),
     }
 
 
-def summary(rows: Sequence[dict[str, float]]) -> Result:
+def summary(rows: Sequence[dict[str, Any]]) -> Result:
     """Gains of several pictures, dB."""
     gains = np.array([row["after"] - row["before"] for row in rows])
     return {
@@ -335,7 +341,9 @@ def main() -> None:
     parser.add_argument("--clean", type=Path, nargs="+", required=True, help="sets of clean pictures, one a folder")
     parser.add_argument("--pairs", type=Path, nargs="*", default=[], help="folders with input/ and target/")
     parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
-    parser.add_argument("--most", type=int, default=10**6, help="pictures of each set, at most")
+    parser.add_argument(
+        "--most", type=int, default=10**6, help="crops of each set, at most; clean pictures are all tried"
+    )
     parser.add_argument("--model", default="universal-small")
     parser.add_argument("--out", type=Path, help="write here, beside the sections that are there; else print")
     given = parser.parse_args()
@@ -349,7 +357,9 @@ def main() -> None:
         "names": lambda: measure_names(gate, photos),
         "unknown": lambda: measure_unknown(gate, [photo for photo in photos if photo[0] == photos[0][0]]),
         "places": lambda: measure_places(gate, whole[: given.most]),
-        "harm": lambda: measure_harm({"gate": gate, "force": Restorer(given.model, force=True)}, photos, given.pairs),
+        "harm": lambda: measure_harm(
+            {"gate": gate, "force": Restorer(given.model, force=True)}, photos, given.clean, given.pairs
+        ),
         "speed": lambda: measure_speed(gate, photos[0][1]),
     }
     answer: Result = json.loads(given.out.read_text()) if given.out and given.out.exists() else {}

@@ -65,7 +65,7 @@ def harm(results) -> str:
     clean, real = [], []
     for way, row in results["harm"].items():
         own = row["clean"]
-        touched = own["psnr_of_touched"]
+        touched = [row["after"] for row in own["touched"]]
         worst = f"{min(touched):.1f} dB" if touched else ""
         clean.append((way, own["pictures"], percent(own["untouched"]), percent(own["unharmed"]), worst))
         for name, pairs in row["pairs"].items():
@@ -73,6 +73,11 @@ def harm(results) -> str:
             real.append((way, name, pairs["pictures"], percent(pairs["changed"]), *(f"{v:+.2f}" for v in figures)))
     head = ("", "clean pictures", "untouched", "untouched or above 45 dB", "worst")
     parts.append(table(head, clean))
+    touched = results["harm"]["gate"]["clean"]["touched"]
+    rows = [(row["set"], row["name"], f"{row['after']:.1f}", f"{row['ssim']:.3f}") for row in touched]
+    if rows:
+        parts.append("The clean pictures that the gate let through:")
+        parts.append(table(("set", "picture", "PSNR", "SSIM"), rows))
     rows = []
     gate, force = (results["harm"][way]["degraded"] for way in ("gate", "force"))
     for name, row in gate.items():

@@ -63,6 +63,15 @@ def test_what_is_asked_for_is_tried_and_nothing_twice(head: Head, context: Conte
     assert forced.candidates(well, ("haze",)) == ()
 
 
+def test_too_small_a_picture_is_not_judged(head: Head) -> None:
+    found = Gate(head=head).beyond(31, 400)
+    assert found is not None
+    assert found.label == "unknown"
+    assert found.sentence == "too small to judge, 400 x 31 pixels where 32 x 32 are needed: left alone"
+    assert Gate(head=head).beyond(32, 32) is None
+    assert Gate(head=head, wish=Wish(force=True)).beyond(1, 1) is None
+
+
 def test_wishes_have_to_be_known() -> None:
     with pytest.raises(UndegradeError, match=r"--skip: 'fog' is not known; the model repairs noise, haze"):
         Wish(skip=("fog",)).check(("noise", "haze"))

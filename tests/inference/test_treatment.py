@@ -59,6 +59,9 @@ class Ordered:
     def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
         return Found()
 
+    def beyond(self, height: int, width: int) -> Found | None:
+        return Found(label="unknown") if height < 16 else None
+
     def shares(self, contexts: Pixels, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Pixels]:
         return ("haze",), (contexts[:, :1] > 0.5).astype(np.float32)
 
@@ -105,6 +108,14 @@ def test_unchecked_nothing_is_tried(scene: Scene) -> None:
     np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.2, atol=1e-6)
     assert judge.trials == []
     assert backend.runs == 2  # to look, and to repair
+
+
+def test_what_is_too_small_to_judge_is_left_alone(scene: Scene) -> None:
+    backend = Shift()
+    restored = Restorer(backend, Ordered({"haze": Answer(1, 1)})).restore(Picture(pixels=scene(12, 80)))
+    assert not restored.changed
+    assert restored.diagnosis.label == "unknown"
+    assert backend.runs == 0
 
 
 def test_few_samples_of_a_large_picture_are_tried(scene: Scene) -> None:

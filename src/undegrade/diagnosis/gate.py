@@ -16,6 +16,7 @@ from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
 from undegrade.diagnosis.taught import Taught, find_taught
 
 NOTHING_TAUGHT = Taught()
+LEAST = 32  # pixels a side, of which anything can be said
 AT_ONCE = 2  # kinds that are tried, of those that are there
 STRANGE = 1.0  # strangeness from which on a picture shows something unknown, unless a kind is sure
 CAUTIOUS, EXPECTED = QUANTILES.index(0.1), QUANTILES.index(0.5)
@@ -130,6 +131,18 @@ class Gate:
             severities={kind: severities[kind] for kind in present},
             families={kind: families[kind] for kind in present},
             strangeness=strangeness,
+        )
+
+    def beyond(self, height: int, width: int) -> Diagnosis | None:
+        """Unknown, where the picture has fewer than `LEAST` pixels a side."""
+        if min(height, width) >= LEAST or self.wish.force:
+            return None
+        return Diagnosis(
+            label=UNKNOWN,
+            probability=1.0,
+            probabilities=dict.fromkeys(self.head.kinds, 0.0),
+            sentence=f"too small to judge, {width} x {height} pixels where {LEAST} x {LEAST} are needed: left alone",
+            present=(),
         )
 
     def shares(self, contexts: Numbers, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Numbers]:

@@ -64,6 +64,10 @@ class OwnJudge:
         logits = contexts[:, -len(labels) :].mean(axis=0, dtype=np.float32)
         return name_all(sigmoid(logits), labels) if self.multi_label else name(softmax(logits), labels)
 
+    def beyond(self, height: int, width: int) -> Diagnosis | None:
+        """None: every picture is judged."""
+        return None
+
     def shares(self, contexts: Numbers, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Numbers]:
         """The kinds, and the probability of each in each part, (N, K)."""
         logits = contexts[:, -len(labels) :]

@@ -92,6 +92,10 @@ class Restorer(Generic[F]):
                 f"{self.backend.name}: the model has no classifier and cannot say what is wrong, only repair; choose "
                 "another model"
             )
+        _, height, width = picture.pixels.shape
+        beyond = self.judge.beyond(height, width)
+        if beyond is not None:
+            return beyond
         finding = self.name(self.look(picture).contexts)
         assert finding is not None  # as there are labels
         return finding
@@ -230,6 +234,9 @@ class Restorer(Generic[F]):
         """
         tile = self.tile or choose_tile(rows.width, self.memory)
         at_hand = None
+        if treatment is None and self.backend.labels:
+            beyond = self.judge.beyond(rows.height, rows.width)
+            treatment = None if beyond is None else Treatment(finding=beyond, steps=())
         if treatment is None:
             look = self._look(rows)
             treatment = self.decide(look)

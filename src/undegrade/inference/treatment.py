@@ -86,6 +86,9 @@ class Judge(Protocol[F]):
     def name(self, contexts: Pixels, labels: tuple[str, ...]) -> F:
         """The diagnosis of a picture from the contexts of its parts, (N, num_context), and the model's labels."""
 
+    def beyond(self, height: int, width: int) -> F | None:
+        """The diagnosis of a picture that is too small to be judged; None of one that is not."""
+
     def shares(self, contexts: Pixels, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Pixels]:
         """The kinds, and the probability of each in each of the parts, (N, K)."""
 

@@ -21,6 +21,7 @@ Numbers = NDArray[np.float32]
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
+LEAST_ASKED = 20  # held-out specimens of which a gate would ask, to go by them
 FAMILIAR = 3000  # embeddings that are kept
 USUAL = 95  # per cent of familiar pictures that must not be strange
 
@@ -66,8 +67,8 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
 
     The logits: a, b of each kind minimise the cross-entropy of sigmoid(a * logit + b) (Platt, 1999), where presence is
     not in doubt. The gain's quantiles q: a small network minimises the pinball loss max(q d, (q - 1) d), d = gain -
-    foretold. Held-out photographs, which neither the grader nor the gain has seen, give the former, and say which
-    distance from the familiar is usual.
+    foretold. Held-out photographs, which neither the grader nor the gain has seen, give the former, move the quantiles
+    to where they are, and say which distance from the familiar is usual.
 
     Args:
         seen: of photographs to learn from.
@@ -98,7 +99,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         gain=(nothing,) * 6,
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
-    calibrated = _with_gain(replace(bare, slope=slope, shift=shift), seen, fit)
+    calibrated = _with_margin(_with_gain(replace(bare, slope=slope, shift=shift), seen, fit), held_out)
     return _with_memory(calibrated, seen, held_out.before[held_out.ways != "other"])
 
 
@@ -126,6 +127,21 @@ def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
     _descend(network, loss, len(given), fit)
     parts = tuple(array for layer in network if isinstance(layer, nn.Linear) for array in _numbers(layer))
     return replace(head, centre=centre, spread=spread, gain=parts)
+
+
+def _with_margin(head: Head, held_out: Observations) -> Head:
+    """The gain's quantiles moved to where they are on held-out photographs, where a gate would ask for them.
+
+    Each by the q-quantile of gain - foretold ("Conformalized Quantile Regression", NeurIPS 2019).
+    """
+    logits = head.read(held_out.before).logits
+    asked = logits[np.arange(len(logits)), held_out.treated] >= 0
+    rows = asked if asked.sum() >= LEAST_ASKED else np.ones_like(asked)
+    foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)[rows]
+    over = held_out.gains[rows][:, :, None] - foretold
+    moved = [np.quantile(over[:, :, place], quantile, axis=0) for place, quantile in enumerate(QUANTILES)]
+    bias = head.gain[-1] + np.stack(moved, axis=1).reshape(-1).astype(np.float32)
+    return replace(head, gain=(*head.gain[:-1], bias))
 
 
 def _with_memory(head: Head, seen: Observations, held_out: Numbers) -> Head:

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from undegrade.degradations import DEGRADATIONS
+from undegrade.diagnosis.evidence import NUM_EVIDENCE
+from undegrade.diagnosis.head import QUANTILES, sigmoid
+from undegrade.diagnosis.severity import LEVELS
+from undegrade.training.calibration import Fit, Subject, fit_head, scale_of
+from undegrade.training.observations import Observations
+
+KINDS = ("noise", "haze")
+SUBJECT = Subject(name="made-up", kinds=KINDS, num_labels=3, num_embedding=4)
+
+
+def observations(count: int, seed: int) -> Observations:
+    """Logits half as large as they should be; gains that one of the evidences foretells, but for a deviation of 0.5."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((count, 2)) < 0.4).astype(np.float32)
+    odds = rng.normal(size=(count, 2)) + np.where(truth == 1, 1.5, -1.5)
+    embedding = np.concatenate([truth, rng.normal(0, 0.1, (count, 2))], axis=1)
+    rest = rng.normal(size=(count, 2 * len(LEVELS) + 3))
+    before = np.concatenate([embedding, odds / 2, rest], axis=1).astype(np.float32)
+    evidence = rng.normal(size=(count, NUM_EVIDENCE)).astype(np.float32)
+    gains = evidence[:, :1] + rng.normal(0, 0.5, (count, 2))
+    ways = np.where(truth.sum(1) == 0, "clean", np.where(truth.sum(1) == 1, "one", "two"))
+    ways[::10] = "other"
+    names = np.where(truth[:, 0] == 1, np.where(truth[:, 1] == 1, "noise+haze", "noise"), "haze")
+    return Observations(
+        before=before,
+        after=before[::-1].copy(),
+        evidence=evidence,
+        treated=rng.integers(0, 2, count),
+        gains=gains.astype(np.float32),
+        present=truth,
+        levels=np.where(truth == 1, 0.5, np.nan).astype(np.float32),
+        ways=ways,
+        names=names,
+    )
+
+
+@pytest.mark.slow
+def test_what_is_fitted_holds_on_others() -> None:
+    head = fit_head(observations(3000, 0), observations(1500, 1), SUBJECT, Fit(epochs=8))
+    fresh = observations(3000, 2)
+    odds = sigmoid(head.read(fresh.before).logits)
+    known = fresh.ways != "other"
+    for low, high in ((0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1)):
+        inside = known[:, None] & (odds > low) & (odds < high)
+        assert fresh.present[inside].mean() == pytest.approx(odds[inside].mean(), abs=0.06)
+    foretold = head.foretell(fresh.before, fresh.after, fresh.evidence, fresh.treated)
+    for place, quantile in enumerate(QUANTILES):
+        below = (fresh.gains[:, :, None] < foretold)[:, :, place].mean()
+        assert below == pytest.approx(quantile, abs=0.06)
+    assert np.corrcoef(foretold[:, 0, 2], fresh.evidence[:, 0])[0, 1] > 0.9
+    strange = head.strangeness(head.read(fresh.before[known]).embedding)
+    assert (strange > 1).mean() == pytest.approx(0.05, abs=0.03)
+    # Clean, noise, haze: the first two numbers of the embedding tell them apart.
+    likeness = head.places(np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]], np.float32)) @ head.bases.T
+    assert likeness.argmax(1).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("name", DEGRADATIONS)
+def test_every_degradation_has_a_scale(name: str) -> None:
+    scale, step = scale_of(name), DEGRADATIONS[name]()
+    if not scale.field:
+        assert not step.units()
+        return
+    for level in (0.0, 1.0):
+        assert scale.value(level) == pytest.approx(step.at_level(level)[scale.field])
