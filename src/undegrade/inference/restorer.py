@@ -19,7 +19,7 @@ from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
-from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, Verdict, steered, surely
+from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -144,50 +144,42 @@ class Restorer(Generic[F]):
                 return Step(kind=None, context=context), [], look
             if not self.judge.checks:
                 return Step(kind=kind, context=self._turned(context, kind)), [], look
-            trial = self._try(look, kind)
+            trial, after = self._try(look, kind)
             verdict = self.judge.weigh(trial)
             if not verdict.strength:
                 refused.append(verdict.reason)
             elif best is None or verdict.gain > best[0].gain:
-                best = verdict, trial
+                best = verdict, trial, after
         if best is None:
             return None, refused, look
-        verdict, trial = best
+        verdict, trial, after = best
         step = Step(kind=trial.kind, context=self._turned(context, trial.kind), strength=verdict.strength)
-        return step, [verdict.reason] * bool(verdict.reason), self._after(trial, verdict)
+        if verdict.strength < 1:
+            pairs = zip(trial.parts, trial.repaired, strict=True)
+            after = self._look_at([_mixed(part, repaired, verdict.strength) for part, repaired in pairs])
+        return step, [verdict.reason] * bool(verdict.reason), after
 
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)
 
-    def _try(self, look: Look, kind: str) -> Trial:
-        """A repair of some of the samples."""
+    def _try(self, look: Look, kind: str) -> tuple[Trial, Look]:
+        """A repair of some of the samples; and what is seen of them afterwards."""
         chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
-        repaired, after = [], []
+        repaired = []
         for number in chosen:
-            part, own = look.parts[number], look.contexts[number]
-            made = look.repaired[number]
+            part, own, made = look.parts[number], look.contexts[number], look.repaired[number]
             if not surely(own, self.backend.labels, kind):
                 made, _ = self._run(part, self._turned(own, kind))
             repaired.append(np.clip(made, 0, 1))
-            after.append(self._run(repaired[-1])[1])
-        return Trial(
+        after = self._look_at(repaired)
+        trial = Trial(
             kind=kind,
             before=look.contexts[chosen],
-            after=np.stack(after),
+            after=after.contexts,
             parts=tuple(look.parts[number] for number in chosen),
-            repaired=tuple(repaired),
+            repaired=after.parts,
         )
-
-    def _after(self, trial: Trial, verdict: Verdict) -> Look:
-        """The samples on which a repair was tried, as they are after it."""
-        pairs = zip(trial.parts, trial.repaired, strict=True)
-        parts = tuple(_mixed(part, repaired, verdict.strength) for part, repaired in pairs)
-        answers = [self._run(part) for part in parts]
-        return Look(
-            parts=parts,
-            contexts=np.stack([context for _, context in answers]),
-            repaired=tuple(repaired for repaired, _ in answers),
-        )
+        return trial, after
 
     def restore(
         self,
@@ -253,6 +245,9 @@ class Restorer(Generic[F]):
             for row in samples(rows.height, rows.width, multiple=self.backend.size_multiple)
             for box in row
         ]
+        return self._look_at(parts)
+
+    def _look_at(self, parts: list[Pixels]) -> Look:
         answers = [self._run(part) for part in parts]
         return Look(
             parts=tuple(parts),
