@@ -46,7 +46,10 @@ def test_what_is_far_from_all_is_unknown_unless_a_kind_is_sure(head: Head, conte
     assert (found.label, found.present, found.severities) == ("unknown", (), {})
     assert found.sentence == "something that I do not know: left alone"
     assert gate.candidates(found, ()) == ()
-    assert gate.name(np.stack([context(5, -5, off=1)]), LABELS).label == "noise"
+    # The surer a kind is, the stranger a picture may be, up to 1.75 times what is usual.
+    within = replace(head, strangest=0.2)
+    assert Gate(head=within).name(np.stack([context(5, -5, off=1)]), LABELS).label == "noise"
+    assert Gate(head=within).name(np.stack([context(0.1, -5, off=1)]), LABELS).label == "unknown"
 
 
 def test_what_is_asked_for_is_tried_and_nothing_twice(head: Head, context: Context) -> None:
@@ -97,11 +100,22 @@ def test_a_repair_that_helps_goes_through(head: Head, context: Context, scene: S
 
 def test_a_repair_that_may_do_harm_is_halved_or_left(head: Head, context: Context, scene: Scene) -> None:
     picture = 0.2 + 0.6 * scene(64, 64)
-    for bias, strength, reason in (([-1, 2, 3, 0.5, 1, 2], 0.5, "by half"), ([-1, 2, 3, -1, 1, 2], 0, "might do harm")):
+    for bias, strength, reason in (
+        ([-2, -1, 3, 0, 1, 2], 0.5, "by half"),
+        ([-2, -1, 3, -2, -1, 2], 0, "might do harm"),
+    ):
         doubtful = replace(head, gain=(*head.gain[:-1], np.array(bias, np.float32)))
         verdict = Gate(head=doubtful).weigh(trial(context, picture, picture))
         assert verdict.strength == strength
         assert reason in verdict.reason
+
+
+def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Scene) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)
+    hazy = {"kind": "haze", "before": np.stack([context(-4, 4)] * 2), "after": np.stack([context(-4, -4)] * 2)}
+    weaker = replace(head, gain=(*head.gain[:-1], np.array([0, 0.8, 3, 0, 0.5, 2], np.float32)))
+    assert Gate(head=weaker).weigh(trial(context, picture, picture)).strength == 1
+    assert Gate(head=weaker).weigh(trial(context, picture, picture, **hazy)).strength == 0.5
 
 
 def test_a_repair_is_refused_for_what_it_does(head: Head, context: Context, scene: Scene) -> None:
@@ -114,8 +128,8 @@ def test_a_repair_is_refused_for_what_it_does(head: Head, context: Context, scen
         assert verdict.strength == 0
         assert reason in verdict.reason
         assert verdict.reason.startswith("noise: ")
-    worse = trial(context, picture, picture, after=np.stack([context(5, -4)] * 2))
-    assert "no less of it" in gate.weigh(worse).reason
+    worse = trial(context, picture, picture, after=np.stack([context(5, -4, (0.9, 0.5))] * 2))
+    assert "more of it after a repair" in gate.weigh(worse).reason
     hazy = {"kind": "haze", "before": np.stack([context(-4, 4)] * 2), "after": np.stack([context(-4, -4)] * 2)}
     assert gate.weigh(trial(context, picture, redder, **hazy)).strength == 1  # haze has to change the colours
 

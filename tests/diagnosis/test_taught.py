@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_few_examples_lean_on_what_is_known(head: Head) -> None:
 
 
 def test_a_taught_kind_is_named_and_left_alone(head: Head, taught: Taught, context: Callable[..., Numbers]) -> None:
-    gate = Gate(head=head, taught=taught)
+    gate = Gate(head=replace(head, strangest=1.0), taught=taught)
     strange = context(-3, -3)
     strange[:4] = [0, 0, 0, 2]
     found = gate.name(strange[None], ("clean", "noise", "haze"))

@@ -50,8 +50,10 @@ def test_what_is_fitted_holds_on_others() -> None:
     foretold = head.foretell(fresh.before, fresh.after, fresh.evidence, fresh.treated)
     for place, quantile in enumerate(QUANTILES):
         below = (fresh.gains[:, :, None] < foretold)[:, :, place].mean()
-        assert below == pytest.approx(quantile, abs=0.06)
+        assert below == pytest.approx(quantile, abs=0.1)
     assert np.corrcoef(foretold[:, 0, 2], fresh.evidence[:, 0])[0, 1] > 0.9
+    lowest = foretold[:, :, 0] > head.demanded[fresh.treated]
+    assert (fresh.gains[lowest] < -0.1).mean() < 0.06
     strange = head.strangeness(head.read(fresh.before[known]).embedding)
     assert (strange > 1).mean() == pytest.approx(0.05, abs=0.03)
     # Clean, noise, haze: the first two numbers of the embedding tell them apart.

@@ -10,17 +10,21 @@ import numpy as np
 from undegrade.batch import CLEAN
 from undegrade.diagnosis.diagnosis import LIKELY, PHRASES, SURE, UNKNOWN, Diagnosis
 from undegrade.diagnosis.evidence import change_of_colour, evidence, new_clipping
-from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, Numbers, sigmoid
+from undegrade.diagnosis.head import CAUTIOUS, QUANTILES, STRENGTHS, Head, Numbers, sigmoid
 from undegrade.diagnosis.judges import EVERYTHING, Wish
 from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
 from undegrade.diagnosis.taught import Taught, find_taught
 
 NOTHING_TAUGHT = Taught()
 LEAST = 32  # pixels a side, of which anything can be said
+NEEDED = {"inpainting": 0.7}  # probability of kinds that are taken for what belongs to the picture, such as thin lines
 AT_ONCE = 2  # kinds that are tried, of those that are there
-STRANGE = 1.0  # strangeness from which on a picture shows something unknown, unless a kind is sure
-CAUTIOUS, EXPECTED = QUANTILES.index(0.1), QUANTILES.index(0.5)
+# Strangeness from which on a picture shows something unknown, where no kind is likely; and by how much it grows with
+# the probability of the likeliest kind beyond that.
+STRANGE, DARING = 1.0, 1.5
+EXPECTED = QUANTILES.index(0.5)
 TONAL = ("haze", "low_light")  # kinds whose repair has to change light and colour
+WORSE = 0.05  # of a level, by which a kind may seem to have grown
 CLIPPED, TONAL_CLIPPED = 0.02, 0.1  # share of the pixels that may newly be black or white
 COLOUR = 0.04  # how far the mean colour may move, of 1, where the kind is not a tonal one
 ALIKE, TONAL_ALIKE = 0.9, 0.5  # correlation in the large that has to be kept
@@ -77,9 +81,10 @@ class Judgement:
 class Gate:
     """Names what is wrong by a calibrated head, and lets through only repairs that are seen to help.
 
-    A kind is tried where its probability is at least a half. Of a trial, these have to hold: the kind is less visible
-    afterwards; hardly any pixel is newly black or white; colours stay (but for haze and low light); the picture stays
-    alike in the large; and the gain that nine of ten such repairs exceed is positive, at full strength or at half.
+    A kind is tried where its probability is at least a half, or what `NEEDED` says. Of a trial, these have to hold:
+    there is no more of the kind afterwards; hardly any pixel is newly black or white; colours stay (but for haze and
+    low light); the picture stays alike in the large; and the gain that three of four such repairs exceed is more than
+    was found to be needed for few to do harm (`Head.demanded`), at full strength or at half.
 
     Args:
         head: of the model.
@@ -111,11 +116,11 @@ class Gate:
         none = float(np.prod(1 - probabilities.astype(np.float64)))
         label = present[0] if present else CLEAN
         probability = ranked[label] if present else none
-        if max(ranked.values()) < SURE:
-            if new := find_taught(self.head, self.taught, reading.embedding):
-                return _of_taught(new, ranked, strangeness)
-            if strangeness > STRANGE:
-                label, present, probability = UNKNOWN, (), 1 - none if none < LIKELY else none
+        surest = max(ranked.values())
+        if surest < SURE and (new := find_taught(self.head, self.taught, reading.embedding)):
+            return _of_taught(new, ranked, strangeness)
+        if strangeness > STRANGE + DARING * max(0, surest - LIKELY):
+            label, present, probability = UNKNOWN, (), 1 - none if none < LIKELY else none
         severities = {
             kind: severity_at(self.head.scales[i], float(levels[i]))
             for i, kind in enumerate(self.head.kinds)
@@ -152,19 +157,20 @@ class Gate:
     def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         """What is present, wanted and not repaired yet; at most `AT_ONCE`."""
         known = finding.probabilities if self.wish.force and not done else finding.present
-        open_kinds = tuple(kind for kind in known if kind not in done and self.wish.wanted(kind))
-        return open_kinds[: 1 if self.wish.force else AT_ONCE]
+        open_kinds = [kind for kind in known if kind not in done and self.wish.wanted(kind)]
+        if self.wish.force:
+            return tuple(open_kinds[:1])
+        return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= NEEDED.get(kind, LIKELY))[:AT_ONCE]
 
     def weigh(self, trial: Tried) -> Judgement:
         """How far the repair may go, and what it is worth."""
         tonal = trial.kind in TONAL
         place = self.head.kinds.index(trial.kind)
-        readings = (self.head.read(contexts) for contexts in (trial.before, trial.after))
-        old, new = (sigmoid(reading.logits[:, place]).mean() for reading in readings)
+        old, new = (self._visible(contexts, place) for contexts in (trial.before, trial.after))
         facts = np.stack([evidence(*pair) for pair in zip(trial.parts, trial.repaired, strict=True)])
         phrase = PHRASES[trial.kind]
-        if new > old:
-            return Judgement(strength=0, gain=0, reason=f"{phrase}: no less of it after a repair, so left as it is")
+        if new > old + WORSE:
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: more of it after a repair, so left as it is")
         if new_clipping(facts) > (TONAL_CLIPPED if tonal else CLIPPED):
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
         if not tonal and change_of_colour(facts) > COLOUR:
@@ -173,11 +179,16 @@ class Gate:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
-        for strength, gain in zip(STRENGTHS, foretold, strict=True):
-            if gain[CAUTIOUS] > 0:
+        for strength, gain, demand in zip(STRENGTHS, foretold, self.head.demanded[place], strict=True):
+            if gain[CAUTIOUS] > demand:
                 reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
+
+    def _visible(self, contexts: Numbers, place: int) -> float:
+        """How much of a kind there is in parts of a picture, in the mean: its probability times its level."""
+        reading = self.head.read(contexts)
+        return float((sigmoid(reading.logits[:, place]) * frechet_mean(reading.levels[:, place])).mean())
 
 
 def _of_taught(kind: str, ranked: dict[str, float], strangeness: float) -> Diagnosis:

@@ -26,6 +26,7 @@ VERSION = 1
 FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
 STRENGTHS = (1.0, 0.5)  # of a repair, whose gains are foretold
 QUANTILES = (0.1, 0.25, 0.5)  # of the gain
+CAUTIOUS = 1  # the quantile that is gone by
 NEIGHBOURS = 10  # familiar pictures that a strange one is compared with
 
 
@@ -68,6 +69,7 @@ class Head:
         centre: (I,), mean of what gains are foretold from.
         spread: (I,), its standard deviation.
         gain: weight (G, I), bias (G,), weight (g, G), bias (g,), weight (S * Q, g), bias (S * Q,).
+        demanded: (K, S) dB, above which the cautious quantile of a kind's gain has to be, for a repair to go through.
     """
 
     kinds: tuple[str, ...]
@@ -87,6 +89,7 @@ class Head:
     centre: Numbers
     spread: Numbers
     gain: tuple[Numbers, ...]
+    demanded: Numbers
 
     def read(self, contexts: Numbers) -> Reading:
         """(N, C) -> what they say.
@@ -186,7 +189,7 @@ def unit(x: Numbers) -> Numbers:
     return x / (np.linalg.norm(x, axis=1, keepdims=True) + np.float32(1e-6))
 
 
-ARRAYS = ("slope", "shift", "middle", "width", "familiar", "bases", "centre", "spread")
+ARRAYS = ("slope", "shift", "middle", "width", "familiar", "bases", "centre", "spread", "demanded")
 NUM_GAIN = 6  # arrays of `Head.gain`
 FACTS = ("kinds", "families", "model", "num_context", "num_labels", "num_embedding", "strangest")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from undegrade.degradations import DEGRADATIONS
-from undegrade.diagnosis.head import FAR, QUANTILES, STRENGTHS, Head, unit
+from undegrade.diagnosis.head import CAUTIOUS, FAR, QUANTILES, STRENGTHS, Head, unit
 from undegrade.diagnosis.severity import Scale
 from undegrade.training.observations import Observations
 
@@ -21,7 +21,8 @@ Numbers = NDArray[np.float32]
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
-LEAST_ASKED = 20  # held-out specimens of which a gate would ask, to go by them
+PARTS = 3  # of the observations, each of which is foretold from the others
+RISK, HARM = 0.03, 0.1  # share of the pictures of a kind that may lose more than so many dB
 FAMILIAR = 3000  # embeddings that are kept
 USUAL = 95  # per cent of familiar pictures that must not be strange
 
@@ -38,7 +39,7 @@ class Fit:
         seed: of everything random.
     """
 
-    epochs: int = 60
+    epochs: int = 30
     batch: int = 128
     lr: float = 2e-3
     decay: float = 0.1
@@ -67,8 +68,8 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
 
     The logits: a, b of each kind minimise the cross-entropy of sigmoid(a * logit + b) (Platt, 1999), where presence is
     not in doubt. The gain's quantiles q: a small network minimises the pinball loss max(q d, (q - 1) d), d = gain -
-    foretold. Held-out photographs, which neither the grader nor the gain has seen, give the former, move the quantiles
-    to where they are, and say which distance from the familiar is usual.
+    foretold. Held-out photographs, which neither the grader nor the gain has seen, give the former, and say which
+    distance from the familiar is usual.
 
     Args:
         seen: of photographs to learn from.
@@ -97,10 +98,12 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         centre=nothing,
         spread=nothing,
         gain=(nothing,) * 6,
+        demanded=np.zeros((num_kinds, len(STRENGTHS)), np.float32),
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
-    calibrated = _with_margin(_with_gain(replace(bare, slope=slope, shift=shift), seen, fit), held_out)
-    return _with_memory(calibrated, seen, held_out.before[held_out.ways != "other"])
+    calibrated = replace(bare, slope=slope, shift=shift)
+    weighed = _with_demands(_with_gain(calibrated, seen, fit), seen, fit)
+    return _with_memory(weighed, seen, held_out.before[held_out.ways != "other"])
 
 
 def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
@@ -129,19 +132,36 @@ def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
     return replace(head, centre=centre, spread=spread, gain=parts)
 
 
-def _with_margin(head: Head, held_out: Observations) -> Head:
-    """The gain's quantiles moved to where they are on held-out photographs, where a gate would ask for them.
+def _with_demands(head: Head, seen: Observations, fit: Fit) -> Head:
+    """What the cautious quantile of the gain has to be, so that few repairs do harm.
 
-    Each by the q-quantile of gain - foretold ("Conformalized Quantile Regression", NeurIPS 2019).
+    Of each kind and strength the least demand, 0 or more, with which of the pictures that are asked about at most the
+    share `RISK` lose more than `HARM` dB: as conformal risk control (ICLR 2024) chooses a threshold, by what happens on
+    pictures that nothing was fitted to. For that the gain of each part of the observations is foretold by a network
+    that was fitted to the others.
     """
-    logits = head.read(held_out.before).logits
-    asked = logits[np.arange(len(logits)), held_out.treated] >= 0
-    rows = asked if asked.sum() >= LEAST_ASKED else np.ones_like(asked)
-    foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)[rows]
-    over = held_out.gains[rows][:, :, None] - foretold
-    moved = [np.quantile(over[:, :, place], quantile, axis=0) for place, quantile in enumerate(QUANTILES)]
-    bias = head.gain[-1] + np.stack(moved, axis=1).reshape(-1).astype(np.float32)
-    return replace(head, gain=(*head.gain[:-1], bias))
+    logits = head.read(seen.before).logits
+    asked = logits[np.arange(len(logits)), seen.treated] >= 0
+    cautious = np.empty((len(logits), len(STRENGTHS)), np.float32)
+    parts = np.random.default_rng(fit.seed).integers(0, PARTS, len(logits))
+    for part in range(PARTS):
+        own = parts == part
+        other = _with_gain(head, _chosen(seen, ~own), fit)
+        foretold = other.foretell(seen.before[own], seen.after[own], seen.evidence[own], seen.treated[own])
+        cautious[own] = foretold[:, :, CAUTIOUS]
+    demanded = np.zeros_like(head.demanded)
+    for kind, strength in np.ndindex(demanded.shape):
+        rows = np.flatnonzero(asked & (seen.treated == kind))
+        rows = rows[np.argsort(-cautious[rows, strength], kind="stable")]
+        harmed = np.cumsum(seen.gains[rows, strength] < -HARM)
+        let_through = int((harmed <= RISK * len(rows)).sum())
+        if let_through < len(rows):
+            demanded[kind, strength] = max(0.0, cautious[rows[let_through], strength])
+    return replace(head, demanded=demanded)
+
+
+def _chosen(observations: Observations, rows: NDArray[np.bool_]) -> Observations:
+    return Observations(**{field.name: getattr(observations, field.name)[rows] for field in fields(Observations)})
 
 
 def _with_memory(head: Head, seen: Observations, held_out: Numbers) -> Head:
