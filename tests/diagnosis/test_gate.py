@@ -40,6 +40,11 @@ def test_parts_are_taken_together(head: Head, context: Context) -> None:
     assert found.healthy
 
 
+def test_a_level_is_that_of_the_parts_that_show_the_kind(head: Head, context: Context) -> None:
+    found = Gate(head=head).name(np.stack([context(9, -9, (0.9, 0)), context(-1, -9, (0.1, 0))]), LABELS)
+    assert found.severities["noise"].level > 0.75
+
+
 def test_what_is_far_from_all_is_unknown_unless_a_kind_is_sure(head: Head, context: Context) -> None:
     gate = Gate(head=head)
     found = gate.name(np.stack([context(0.1, -5, off=1)]), LABELS)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from undegrade.images import Picture
 from undegrade.images.colour import blended
 from undegrade.inference.backend import Backend
-from undegrade.inference.locating import draw_map, locate
+from undegrade.inference.locating import draw_map, legend, locate
 from undegrade.inference.restorer import Restorer
 from undegrade.inference.rows import Held
 from undegrade.inference.treatment import Trial, steered, surely, together
@@ -158,6 +158,7 @@ def test_a_map_says_where(scene: Scene) -> None:
     weights = found.weights(("haze",), 0, 200)
     assert weights.min() == 0
     assert weights.max() == 1
+    assert legend(found) == {"haze": "#ff4040"}
     drawn = draw_map(pixels, found)
     assert drawn.shape == pixels.shape
     assert np.ptp(drawn[:, 100, 10]) > 0.3  # coloured

@@ -71,10 +71,13 @@ def _diagnose_file(restorer: Restorer[Diagnosis], source: Path, where: Path | No
     picture = read_picture(source)
     if where is not None:
         from undegrade.images import Picture, write_picture
-        from undegrade.inference.locating import draw_map, locate
+        from undegrade.inference.locating import draw_map, legend, locate
         from undegrade.inference.rows import Held
 
         found = restorer.diagnose(picture)
-        write_picture(Picture(pixels=draw_map(picture.pixels, locate(restorer, Held(picture)))), where)
+        places = locate(restorer, Held(picture))
+        write_picture(Picture(pixels=draw_map(picture.pixels, places)), where)
+        colours = ", ".join(f"{kind} {colour}" for kind, colour in legend(places).items())
+        typer.echo(f"{where}: {colours or 'nothing likely anywhere'}", err=True)
         return found
     return restorer.diagnose(picture)

@@ -104,11 +104,13 @@ class Gate:
     def name(self, contexts: Numbers, labels: tuple[str, ...]) -> Diagnosis:
         """The diagnosis of a picture from the contexts of its parts, (N, C).
 
-        Probabilities and levels are means over the parts.
+        Probabilities are means over the parts, and levels, too, each part counting as much as it shows the kind.
         """
         reading = self.head.read(contexts)
-        probabilities = sigmoid(reading.logits).mean(0)
-        levels = frechet_mean(reading.levels.mean(0))
+        each = sigmoid(reading.logits)
+        probabilities = each.mean(0)
+        # A level is that of the parts that show the kind.
+        levels = frechet_mean((reading.levels * each[..., None]).sum(0) / each.sum(0)[:, None])
         strangeness = float(np.median(self.head.strangeness(reading.embedding)))
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.head.kinds[i]: float(probabilities[i]) for i in order}

@@ -16,6 +16,7 @@ from undegrade.inference.treatment import F
 CELL = 96  # side in pixels of the cells of a map, at least
 CELLS = 256  # of a map, at most about: larger pictures have larger cells
 WINDOW = 256  # pixels: of a larger cell only so large a square in its middle is looked at
+LIKELY = 0.5  # probability from which on a kind is in the legend
 LOW, HIGH = 0.2, 0.8  # probabilities up to which a place is left alone, and from which on it is wholly repaired
 
 
@@ -99,9 +100,24 @@ def draw_map(pixels: Pixels, found: Map) -> Pixels:
     """
     gray = 0.2 + 0.5 * np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), pixels, 1)
     shares = np.stack([found.of(kind) for kind in found.kinds])
-    likeliest = shares.argmax(0)
-    angle = 2 * np.pi * (likeliest / len(found.kinds) + np.arange(3)[:, None, None] / 3)
-    hue = 0.5 + 0.5 * np.cos(angle)
+    hue = _hues(len(found.kinds))[shares.argmax(0)].transpose(2, 0, 1)
     share = 0.7 * shares.max(0)
     drawn: Pixels = ((1 - share) * gray + share * hue).astype(np.float32)
     return drawn
+
+
+def legend(found: Map) -> dict[str, str]:
+    """The colours, such as "#ff4040", of the kinds that are likely anywhere on a map."""
+    hues = (255 * _hues(len(found.kinds))).round().astype(int)
+    return {
+        kind: "#" + "".join(f"{value:02x}" for value in hues[place])
+        for place, kind in enumerate(found.kinds)
+        if found.shares[place].max() >= LIKELY
+    }
+
+
+def _hues(count: int) -> Pixels:
+    """(count, 3), colours evenly around the circle."""
+    angles = 2 * np.pi * (np.arange(count)[:, None] / count + np.arange(3) / 3)
+    hues: Pixels = (0.5 + 0.5 * np.cos(angles)).astype(np.float32)
+    return hues
