@@ -83,6 +83,19 @@ def test_what_promises_most_comes_first_and_then_the_rest(scene: Scene) -> None:
     np.testing.assert_allclose(judge.trials[2].parts[0], picture.pixels + 0.2, atol=1e-6)  # as it is by then
 
 
+def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:
+    class Seeing(Ordered):
+        def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
+            return Found(label="haze" if contexts[0, 0] < 0.5 else "noise")
+
+        def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(kind for kind in (finding.label,) if kind not in done)
+
+    judge = Seeing({"haze": Answer(1, 1), "noise": Answer(1, 1)})
+    dark = scene(64, 80) * np.float32(0.1) + np.float32(0.41)  # 0.1 more, and it is taken for noisy
+    assert Restorer(Shift(), judge).restore(Picture(pixels=dark)).treatment.repaired == (("haze", 1),)
+
+
 def test_what_does_harm_is_left_and_why(scene: Scene) -> None:
     judge = Ordered({"haze": Answer(0, 0, "haze: might do harm")})
     picture = Picture(pixels=scene(64, 80))

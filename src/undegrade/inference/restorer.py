@@ -126,7 +126,11 @@ class Restorer(Generic[F]):
         current = finding
         while len(steps) < STEPS:
             done = tuple(step.kind for step in steps if step.kind is not None)
-            step, said, look = self._next(current, look, done)
+            # What was not there at first is a trace of a repair, and no reason for another one.
+            kinds = self.judge.candidates(finding, done)
+            if current is not finding:
+                kinds = tuple(kind for kind in self.judge.candidates(current, done) if kind in kinds)
+            step, said, look = self._next(kinds, look)
             reasons += said
             if step is None:
                 break
@@ -136,10 +140,10 @@ class Restorer(Generic[F]):
             current = self.judge.name(look.contexts, self.backend.labels)
         return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys(reasons)))
 
-    def _next(self, finding: F, look: Look, done: tuple[str, ...]) -> tuple[Step | None, list[str], Look]:
+    def _next(self, kinds: tuple[str | None, ...], look: Look) -> tuple[Step | None, list[str], Look]:
         """The repair that promises most, what speaks against more of it, and how the samples look after it."""
         context, best, refused = _mean(look.contexts), None, []
-        for kind in self.judge.candidates(finding, done):
+        for kind in kinds:
             if kind is None:
                 return Step(kind=None, context=context), [], look
             if not self.judge.checks:
