@@ -82,7 +82,7 @@ def test_without_a_classifier_it_repairs_and_names_nothing(tmp_path: Path) -> No
 
 def test_labels_and_steering_need_a_classifier() -> None:
     network = small(steered=False).network
-    with pytest.raises(ValueError, match=r"labels are \('noise',\), kinds are \(\), steered is False; without a classifier"):
+    with pytest.raises(ValueError, match=r"labels are \('noise',\), kinds are \(\), steered is False; without"):
         UniversalRestorer(network, None, ("noise",))
     with pytest.raises(ValueError, match=r"steered is True; without a classifier"):
         UniversalRestorer(network, None, (), steered=True)
