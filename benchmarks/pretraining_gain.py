@@ -35,6 +35,7 @@ from undegrade.networks import UniversalRestorer
 from undegrade.networks.checkpoint import load_checkpoint
 from undegrade.objectives import DegradationClassification, MaskedDegradationClassification, MaskedImageModelling
 from undegrade.recipes.generated import generated_5d, generated_10d, generated_mixed
+from undegrade.training.precision import reduced
 from undegrade.training.recipe import Recipe, Stage
 from undegrade.training.run import Pace, Run
 
@@ -149,7 +150,7 @@ def measure(model: UniversalRestorer, folder: Path, mixture: MixtureConfig) -> d
         for place, step in enumerate(mixture.degradations):
             rng = torch.Generator().manual_seed(TEST_SEED + 1000 * number + place)
             degraded = replay(clean, step.plan(rng))
-            with torch.autocast("cpu", torch.bfloat16):
+            with reduced("cpu"):
                 features = model.network.features(degraded[None].contiguous(memory_format=torch.channels_last))
                 restored = model.network.reconstruct(degraded[None], features)[0].float().clamp(0, 1)
             pair = (psnr(degraded.numpy(), clean.numpy()), psnr(restored.numpy(), clean.numpy()))

@@ -160,7 +160,11 @@ def test_vectors_have_no_weight_decay(stage: Callable) -> None:
     }
 
 
-def test_stages_of_either_precision_follow_each_other(brightness: nn.Module, counted: Any, stage: Callable) -> None:
+@pytest.mark.parametrize("has_it", [True, False])
+def test_stages_of_either_precision_follow_each_other(
+    has_it: bool, brightness: nn.Module, counted: Any, stage: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("undegrade.training.precision.has_bf16", lambda device: has_it)
     kinds: list[torch.dtype] = []
 
     class Noticing(type(brightness)):  # type: ignore[misc]
@@ -171,4 +175,5 @@ def test_stages_of_either_precision_follow_each_other(brightness: nn.Module, cou
 
     for bf16 in (True, False, True):
         fit(Noticing(), counted(), stage(steps=1, bf16=bf16))
-    assert kinds == [torch.bfloat16, torch.float32, torch.bfloat16]
+    reduced = torch.bfloat16 if has_it else torch.float32
+    assert kinds == [reduced, torch.float32, reduced]

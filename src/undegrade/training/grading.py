@@ -17,6 +17,7 @@ from undegrade.data.mixture import leave_at_once
 from undegrade.errors import UndegradeError
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.universal import GRADES, UniversalRestorer
+from undegrade.training.precision import reduced
 from undegrade.training.specimens import draw_specimen
 
 BLUR = 0.7  # levels: a level's neighbours are right, too, the less the farther
@@ -180,7 +181,7 @@ def _step(
 ) -> tuple[float, float]:
     """One step of the grader; its two losses."""
     degraded, present, levels = batch
-    with torch.autocast("cpu", torch.bfloat16):
+    with reduced("cpu"):
         with torch.no_grad():
             features = model.network.features(degraded.contiguous(memory_format=torch.channels_last))
         _, answer = model.grade(features)

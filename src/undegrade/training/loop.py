@@ -14,6 +14,7 @@ from undegrade.batch import Batch
 from undegrade.errors import UndegradeError
 from undegrade.networks import DegradationClassifier
 from undegrade.networks.shared_norm import shared_statistics
+from undegrade.training.precision import reduced
 from undegrade.training.processes import average, same_everywhere
 from undegrade.training.recipe import Stage
 from undegrade.training.schedule import share_of_peak
@@ -93,7 +94,7 @@ def fit(
         for number, batch in zip(range(first, stage.steps), batches, strict=False):
             lr = _set_rates(optimizer, stage, number)
             before = [buffer.clone() for buffer in objective.buffers()]
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=stage.bf16):
+            with reduced(accelerator.device.type, wanted=stage.bf16):
                 scalars = objective(batch.to(device))
             accelerator.backward(scalars["loss"])
             scalars = average(accelerator, objective, scalars)

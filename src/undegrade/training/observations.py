@@ -18,6 +18,7 @@ from undegrade.batch import CLEAN
 from undegrade.data.folder import CleanFolder
 from undegrade.diagnosis.evidence import evidence
 from undegrade.diagnosis.head import STRENGTHS
+from undegrade.diagnosis.severity import LEVELS
 from undegrade.images.colour import blended
 from undegrade.inference.backend import Backend
 from undegrade.inference.openvino import OpenVinoBackend
@@ -59,8 +60,8 @@ class Observations:
 def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str, ...], seed: int) -> Observations:
     """Run the model on specimens, and on what it makes of them.
 
-    Mostly what is there is repaired; at times, and where nothing is, what the model itself holds for likeliest, or
-    anything: a check has to have seen wrong repairs too.
+    Often what is there is repaired, often one of what the grader takes to be there, which the gate would try; at
+    times what the model itself holds for likeliest, or anything: a check has to have seen wrong repairs too.
     """
     rows = []
     for number, specimen in enumerate(specimens):
@@ -91,11 +92,14 @@ def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str
 def _treated(
     specimen: Specimen, context: Pixels, labels: tuple[str, ...], kinds: tuple[str, ...], rng: np.random.Generator
 ) -> int:
-    there = np.flatnonzero(specimen.present == 1)
+    end = len(context) - len(labels) - len(kinds) * len(LEVELS)
+    there, graded = np.flatnonzero(specimen.present == 1), np.flatnonzero(context[end - len(kinds) : end] > 0)
     draw = rng.random()
-    if len(there) and draw < 0.75:
+    if len(there) and draw < 0.45:
         return int(rng.choice(there))
-    if draw < 0.92:
+    if len(graded) and draw < 0.85:
+        return int(rng.choice(graded))
+    if draw < 0.95:
         logits = dict(zip(labels, context[-len(labels) :], strict=True))
         logits.pop(CLEAN, None)
         return kinds.index(max(logits, key=logits.__getitem__))

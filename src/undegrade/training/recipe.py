@@ -35,7 +35,7 @@ class Stage:
     clip: float = 0.0  # largest norm of the gradient; 0 leaves it
     max_skipped: int = 10  # steps in a row without a finite loss and gradient; then the run stops
     ema: float = 0.0  # decay of the averaged weights that are kept at the end; 0 keeps the last ones
-    bf16: bool = True
+    bf16: bool = True  # where the device has it
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""

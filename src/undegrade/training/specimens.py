@@ -33,6 +33,9 @@ ORDER = (
     "jpeg",
     "inpainting",
 )
+# Of the steps, so many are drawn from the weakest part of the range, where a repair does harm more easily than good.
+WEAK_SHARE, WEAK = 0.4, (0.0, 0.35)
+WHOLE = (0.0, 1.0)
 SEEN, UNSEEN = 40.0, 46.0  # dB: a step that changes the picture more is there, one that changes it less is not
 HIDES = {"low_light": ("noise",)}  # what comes with a kind, so that nobody can say whether it is there
 
@@ -88,7 +91,7 @@ def draw_specimen(
     present, levels = np.zeros(len(kinds), np.float32), np.full(len(kinds), np.nan, np.float32)
     for name in names:
         step = DEGRADATIONS[name]()
-        record = step.plan(generator)[0]
+        record = step.plan(generator, WEAK if rng.random() < WEAK_SHARE else WHOLE)[0]
         before, picture = picture, replay(picture, (record,))
         if name in kinds:
             place = kinds.index(name)
