@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +196,32 @@ def measure_unknown(restorer: Restorer, photos: Sequence[tuple[str, Pixels]]) ->
     }
 
 
+def measure_left_out(restorer: Restorer, photos: Sequence[tuple[str, Pixels]]) -> Result:
+    """Leave one degradation out: the area under the ROC curve of each known kind, if the memory had never held it.
+
+    The memory is made anew of the first half of the photographs, clean and with every other kind at three levels; the
+    second half is judged. The embedding itself was learned with all kinds.
+    """
+    head = gate_of(restorer).head
+    half = len(photos) // 2
+    places: dict[tuple[str, bool], list[Pixels]] = {}
+    for number, (source, clean) in enumerate(photos):
+        for kind, level in [("clean", 0.0), *((kind, level) for kind in head.kinds for level in (0.3, 0.5, 0.7))]:
+            pixels = clean if kind == "clean" else spoil(clean, kind, level, number, source).degraded
+            embedding = head.read(see(restorer, pixels)).embedding
+            places.setdefault((kind, number < half), []).append(head.places(embedding)[0])
+    tell("left out")
+    areas = {}
+    for kind in head.kinds:
+        rest = [other for other in ("clean", *head.kinds) if other != kind]
+        memory = np.concatenate([np.stack(places[other, True]) for other in rest])
+        without = replace(head, familiar=memory, middle=head.middle * 0, width=head.width * 0 + 1, strangest=1.0)
+        usual = without.strangeness(np.concatenate([np.stack(places[other, False]) for other in rest]))
+        strange = without.strangeness(np.stack(places[kind, False]))
+        areas[kind] = rounded(roc_auc_score([0] * len(usual) + [1] * len(strange), [*usual, *strange]))
+    return {"pictures": len(photos), "area_of_each": areas, "mean_area": rounded(np.mean(list(areas.values())))}
+
+
 def judged(restorer: Restorer, pixels: Pixels, called: list[bool]) -> float:
     """Strangeness; and whether it is called unknown."""
     found = restorer.diagnose(Picture(pixels=pixels))
@@ -333,7 +359,7 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-SECTIONS = ("names", "unknown", "places", "harm", "speed")
+SECTIONS = ("names", "unknown", "left_out", "places", "harm", "speed")
 
 
 def main() -> None:
@@ -356,6 +382,7 @@ def main() -> None:
     steps: dict[str, Callable[[], Result]] = {
         "names": lambda: measure_names(gate, photos),
         "unknown": lambda: measure_unknown(gate, [photo for photo in photos if photo[0] == photos[0][0]]),
+        "left_out": lambda: measure_left_out(gate, [photo for photo in photos if photo[0] == photos[0][0]]),
         "places": lambda: measure_places(gate, whole[: given.most]),
         "harm": lambda: measure_harm(
             {"gate": gate, "force": Restorer(given.model, force=True)}, photos, given.clean, given.pairs

@@ -52,7 +52,14 @@ def unknown(results) -> str:
         f"{section['mean_area_met_while_calibrating']:.2f} for those met while calibrating the gain. Of pictures with "
         f"known kinds, {percent(called['known'])} are called unknown."
     )
-    return "\n\n".join(["## The unknown", said, table(("kind", "area under the curve", "called unknown"), rows)])
+    left = results["left_out"]
+    without = (
+        f"Leave one out: if the memory had never held a kind of the ten, its area would be {left['mean_area']:.2f} in "
+        "the mean; of each:"
+    )
+    ten = table(tuple(left["area_of_each"]), [[f"{area:.2f}" for area in left["area_of_each"].values()]])
+    tables = [table(("kind", "area under the curve", "called unknown"), rows), without, ten]
+    return "\n\n".join(["## The unknown", said, *tables])
 
 
 def places(results) -> str:

@@ -106,7 +106,7 @@ def test_a_repair_that_helps_goes_through(head: Head, context: Context, scene: S
 def test_a_repair_that_may_do_harm_is_halved_or_left(head: Head, context: Context, scene: Scene) -> None:
     picture = 0.2 + 0.6 * scene(64, 64)
     for bias, strength, reason in (
-        ([-2, -1, 3, 0, 1, 2], 0.5, "by half"),
+        ([-2, -1, 3, 0.5, 1, 2], 0.5, "by half"),
         ([-2, -1, 3, -2, -1, 2], 0, "might do harm"),
     ):
         doubtful = replace(head, gain=(*head.gain[:-1], np.array(bias, np.float32)))
@@ -118,9 +118,24 @@ def test_a_repair_that_may_do_harm_is_halved_or_left(head: Head, context: Contex
 def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Scene) -> None:
     picture = 0.2 + 0.6 * scene(64, 64)
     hazy = {"kind": "haze", "before": np.stack([context(-4, 4)] * 2), "after": np.stack([context(-4, -4)] * 2)}
-    weaker = replace(head, gain=(*head.gain[:-1], np.array([0, 0.8, 3, 0, 0.5, 2], np.float32)))
+    weaker = replace(head, gain=(*head.gain[:-1], np.array([0.8, 0.85, 3, 0.5, 0.6, 2], np.float32)))
     assert Gate(head=weaker).weigh(trial(context, picture, picture)).strength == 1
     assert Gate(head=weaker).weigh(trial(context, picture, picture, **hazy)).strength == 0.5
+
+
+def test_only_gentle_kinds_are_not_gone_by_the_lowest_quantile(head: Head, context: Context, scene: Scene) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)
+    split = replace(head, gain=(*head.gain[:-1], np.array([-9, 2, 3, -9, 2, 2], np.float32)))  # it may ruin the picture
+    assert Gate(head=split).weigh(trial(context, picture, picture)).strength == 0
+    blocky = replace(split, kinds=("jpeg", "haze"))
+    assert Gate(head=blocky).weigh(trial(context, picture, picture, kind="jpeg")).strength == 1
+
+
+def test_and_is_tried_only_where_it_is_surely_there(head: Head, context: Context) -> None:
+    for logit, kinds in ((3, ("haze",)), (2, ())):  # probabilities 0.88 and 0.73
+        found = Gate(head=head).name(np.stack([context(-4, logit)]), LABELS)
+        assert found.present == ("haze",)
+        assert Gate(head=head).candidates(found, ()) == kinds
 
 
 def test_a_repair_is_refused_for_what_it_does(head: Head, context: Context, scene: Scene) -> None:

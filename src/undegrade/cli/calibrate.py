@@ -69,7 +69,7 @@ def _fitted(model: UniversalRestorer, graded: Path, clean: Path, specimens: int,
     # Half of what the model does not know is met in learning what helps; the other half is left for tests.
     others = tuple(name for name in DEGRADATIONS if name not in model.kinds)[::2]
     found = []
-    for seed, (part, count) in enumerate((("train", specimens), ("held_out", max(20, specimens // 8))), start=2):
+    for seed, (part, count) in enumerate((("train", specimens), ("held_out", max(20, specimens // 2))), start=2):
         series = Series(
             name=part,
             model=exported,

@@ -10,14 +10,13 @@ import numpy as np
 from undegrade.batch import CLEAN
 from undegrade.diagnosis.diagnosis import LIKELY, PHRASES, SURE, UNKNOWN, Diagnosis
 from undegrade.diagnosis.evidence import change_of_colour, evidence, new_clipping
-from undegrade.diagnosis.head import CAUTIOUS, QUANTILES, STRENGTHS, Head, Numbers, sigmoid
+from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, Numbers, cautious, needed, sigmoid
 from undegrade.diagnosis.judges import EVERYTHING, Wish
 from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
 from undegrade.diagnosis.taught import Taught, find_taught
 
 NOTHING_TAUGHT = Taught()
 LEAST = 32  # pixels a side, of which anything can be said
-NEEDED = {"inpainting": 0.7}  # probability of kinds that are taken for what belongs to the picture, such as thin lines
 AT_ONCE = 2  # kinds that are tried, of those that are there
 # Strangeness from which on a picture shows something unknown, where no kind is likely; and by how much it grows with
 # the probability of the likeliest kind beyond that.
@@ -81,10 +80,11 @@ class Judgement:
 class Gate:
     """Names what is wrong by a calibrated head, and lets through only repairs that are seen to help.
 
-    A kind is tried where its probability is at least a half, or what `NEEDED` says. Of a trial, these have to hold:
+    A kind is tried where its probability is at least what it needs (`head.needed`). Of a trial, these have to hold:
     there is no more of the kind afterwards; hardly any pixel is newly black or white; colours stay (but for haze and
-    low light); the picture stays alike in the large; and the gain that three of four such repairs exceed is more than
-    was found to be needed for few to do harm (`Head.demanded`), at full strength or at half.
+    low light); the picture stays alike in the large; and the gain that nine of ten such repairs exceed (three of four,
+    of gentle ones), is more than was found to be needed for few to do harm (`Head.demanded`), at full
+    strength or at half.
 
     Args:
         head: of the model.
@@ -162,7 +162,7 @@ class Gate:
         open_kinds = [kind for kind in known if kind not in done and self.wish.wanted(kind)]
         if self.wish.force:
             return tuple(open_kinds[:1])
-        return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= NEEDED.get(kind, LIKELY))[:AT_ONCE]
+        return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= needed(kind))[:AT_ONCE]
 
     def weigh(self, trial: Tried) -> Judgement:
         """How far the repair may go, and what it is worth."""
@@ -182,7 +182,7 @@ class Gate:
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
         for strength, gain, demand in zip(STRENGTHS, foretold, self.head.demanded[place], strict=True):
-            if gain[CAUTIOUS] > demand:
+            if gain[cautious(trial.kind)] > demand:
                 reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undegrade.atomic import written_whole
+from undegrade.diagnosis.diagnosis import LIKELY
 from undegrade.diagnosis.severity import LEVELS, Scale
 from undegrade.errors import UndegradeError
 
@@ -26,7 +27,10 @@ VERSION = 1
 FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
 STRENGTHS = (1.0, 0.5)  # of a repair, whose gains are foretold
 QUANTILES = (0.1, 0.25, 0.5)  # of the gain
-CAUTIOUS = 1  # the quantile that is gone by
+# The probability from which on a kind is repaired, where a half is not enough: where it was taken for what it is not,
+# such as thin lines for scratches, or grain for darkness, its repair ruins the picture.
+NEEDED = {"haze": 0.8, "rain": 0.8, "snow": 0.8, "low_light": 0.9, "mosaic": 0.8, "inpainting": 0.9}
+GENTLE = ("jpeg", "motion_blur", "defocus_blur", "mosaic")  # of these a repair that was not called for costs little
 NEIGHBOURS = 10  # familiar pictures that a strange one is compared with
 
 
@@ -161,6 +165,20 @@ class Head:
         likeness = self.places(embedding) @ self.familiar.T
         nearest = np.sort(likeness, axis=1)[:, -NEIGHBOURS:]
         return (1 - nearest.mean(1)) / np.float32(self.strangest)
+
+
+def needed(kind: str) -> float:
+    """The probability from which on a kind is repaired.
+
+    >>> needed("noise"), needed("haze")
+    (0.5, 0.8)
+    """
+    return NEEDED.get(kind, LIKELY)
+
+
+def cautious(kind: str) -> int:
+    """Which of the `QUANTILES` of its gain a kind is gone by."""
+    return QUANTILES.index(0.25 if kind in GENTLE else 0.1)
 
 
 def layers(x: Numbers, parts: tuple[Numbers, ...]) -> Numbers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from undegrade.degradations import DEGRADATIONS
-from undegrade.diagnosis.head import CAUTIOUS, FAR, QUANTILES, STRENGTHS, Head, unit
+from undegrade.diagnosis.head import FAR, QUANTILES, STRENGTHS, Head, cautious, needed, sigmoid, unit
 from undegrade.diagnosis.severity import Scale
 from undegrade.training.observations import Observations
 
@@ -21,8 +21,9 @@ Numbers = NDArray[np.float32]
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
-PARTS = 3  # of the observations, each of which is foretold from the others
 RISK, HARM = 0.03, 0.1  # share of the pictures of a kind that may lose more than so many dB
+LOSS = 0.1  # dB that the pictures of a kind may lose in the mean, those that gain counted as 0
+WORST = 20.0  # dB, as which every larger loss counts
 FAMILIAR = 3000  # embeddings that are kept
 USUAL = 95  # per cent of familiar pictures that must not be strange
 
@@ -69,7 +70,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
     The logits: a, b of each kind minimise the cross-entropy of sigmoid(a * logit + b) (Platt, 1999), where presence is
     not in doubt. The gain's quantiles q: a small network minimises the pinball loss max(q d, (q - 1) d), d = gain -
     foretold. Held-out photographs, which neither the grader nor the gain has seen, give the former, and say which
-    distance from the familiar is usual.
+    distance from the familiar is usual, and what to demand of a repair.
 
     Args:
         seen: of photographs to learn from.
@@ -102,7 +103,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
     calibrated = replace(bare, slope=slope, shift=shift)
-    weighed = _with_demands(_with_gain(calibrated, seen, fit), seen, fit)
+    weighed = _with_demands(_with_gain(calibrated, seen, fit), held_out)
     return _with_memory(weighed, seen, held_out.before[held_out.ways != "other"])
 
 
@@ -132,36 +133,27 @@ def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
     return replace(head, centre=centre, spread=spread, gain=parts)
 
 
-def _with_demands(head: Head, seen: Observations, fit: Fit) -> Head:
+def _with_demands(head: Head, held_out: Observations) -> Head:
     """What the cautious quantile of the gain has to be, so that few repairs do harm.
 
     Of each kind and strength the least demand, 0 or more, with which of the pictures that are asked about at most the
-    share `RISK` lose more than `HARM` dB: as conformal risk control (ICLR 2024) chooses a threshold, by what happens on
-    pictures that nothing was fitted to. For that the gain of each part of the observations is foretold by a network
-    that was fitted to the others.
+    share `RISK` lose more than `HARM` dB, and all of them lose at most `LOSS` in the mean: as conformal risk control
+    (ICLR 2024) chooses a threshold, by what happens on pictures that nothing was fitted to.
     """
-    logits = head.read(seen.before).logits
-    asked = logits[np.arange(len(logits)), seen.treated] >= 0
-    cautious = np.empty((len(logits), len(STRENGTHS)), np.float32)
-    parts = np.random.default_rng(fit.seed).integers(0, PARTS, len(logits))
-    for part in range(PARTS):
-        own = parts == part
-        other = _with_gain(head, _chosen(seen, ~own), fit)
-        foretold = other.foretell(seen.before[own], seen.after[own], seen.evidence[own], seen.treated[own])
-        cautious[own] = foretold[:, :, CAUTIOUS]
+    logits = head.read(held_out.before).logits[np.arange(len(held_out.treated)), held_out.treated]
+    foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)
     demanded = np.zeros_like(head.demanded)
-    for kind, strength in np.ndindex(demanded.shape):
-        rows = np.flatnonzero(asked & (seen.treated == kind))
-        rows = rows[np.argsort(-cautious[rows, strength], kind="stable")]
-        harmed = np.cumsum(seen.gains[rows, strength] < -HARM)
-        let_through = int((harmed <= RISK * len(rows)).sum())
-        if let_through < len(rows):
-            demanded[kind, strength] = max(0.0, cautious[rows[let_through], strength])
+    for place, kind in enumerate(head.kinds):
+        asked = np.flatnonzero((sigmoid(logits) >= needed(kind)) & (held_out.treated == place))
+        for strength in range(len(STRENGTHS)):
+            given = foretold[asked, strength, cautious(kind)]
+            order = np.argsort(-given, kind="stable")
+            gains = np.maximum(held_out.gains[asked[order], strength], -WORST)
+            harmed = np.cumsum(gains < -HARM) > RISK * len(asked)
+            lost = np.cumsum(np.minimum(gains, 0)) < -LOSS * len(asked)
+            if (too_many := harmed | lost).any():
+                demanded[place, strength] = max(0.0, given[order[int(too_many.argmax())]])
     return replace(head, demanded=demanded)
-
-
-def _chosen(observations: Observations, rows: NDArray[np.bool_]) -> Observations:
-    return Observations(**{field.name: getattr(observations, field.name)[rows] for field in fields(Observations)})
 
 
 def _with_memory(head: Head, seen: Observations, held_out: Numbers) -> Head:
