@@ -1,122 +1,239 @@
-"""`undegrade evaluate`: measure a model on pictures."""
+"""`undegrade evaluate`: measure models on pictures, by rulers with names."""
 
 from __future__ import annotations
 
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from undegrade.cli.output import show
+from undegrade.cli.output import progress, show
 from undegrade.errors import UndegradeError
 from undegrade.inference.models import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from undegrade.data.folder import PictureSet
-    from undegrade.evaluation.run import Row
+    from undegrade.evaluation.report import Run
+    from undegrade.evaluation.run import Restore
+    from undegrade.evaluation.scores_file import ScoresFile
+    from undegrade.evaluation.statistics import Row
+    from undegrade.evaluation.work import Work
 
-RULER = "ruler undegrade: RGB, 8 bits, whole crop, clean pictures left alone"
-COLUMNS = ("degradation", "pictures", "PSNR in", "PSNR out", "gain dB", "SSIM in", "SSIM out", "named", "worse")
+FRESH, PEER, OUTPUTS = "fresh:", "peer:", "outputs:"  # before what is no model file
+SHOWN = 10  # things that are wrong, of which each is said
+WIDE = {"psnr": "PSNR, dB", "ssim": "SSIM"}  # how metrics are written
 
 
 def evaluate(
     data: Annotated[
-        str, typer.Option(metavar="DIR[:LAYOUT]", help="Folder of clean pictures or of pairs, a pack, or shards.")
-    ],
+        str | None,
+        typer.Option(metavar="DIR[:LAYOUT]", help="Clean pictures, pairs, a pack, shards, or a folder of test sets."),
+    ] = None,
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME", help="generated_10d, ..., or a standard set such as CBSD68.")
+    ] = None,
+    on: Annotated[str | None, typer.Option(metavar="SET", help="The set that a generated suite spoils.")] = None,
     model: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .xml or .safetensors file.")
-    ] = DEFAULT_MODEL,
-    crop: Annotated[int, typer.Option(min=16, help="Side of the centre crop of clean pictures, pixels.")] = 256,
+        list[str] | None,
+        typer.Option(metavar="NAME|PATH", help="A shipped model, a model file, peer:NAME or fresh:NETWORK; several."),
+    ] = None,
+    outputs: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Pictures that another program restored; several.")
+    ] = None,
+    ruler: Annotated[list[str] | None, typer.Option(metavar="NAME", help="undegrade, dcpt, ...; several.")] = None,
+    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Beside PSNR and SSIM; several.")] = None,
+    border: Annotated[int, typer.Option(min=0, help="Pixels at each edge that are not measured.")] = 0,
+    crop: Annotated[int | None, typer.Option(min=0, help="Side of the centre crop, pixels; 0: whole pictures.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a line a picture, as they come.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write one page with everything.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with the --csv file of a run that was broken off.")] = False,
+    save_images: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep DIR/MODEL/ROW/PICTURE.png.")] = None,
 ) -> None:
-    """Restore degraded pictures whose clean version is known, and print the mean PSNR and SSIM before and after."""
-    rows = measure_folder(data, model, crop)
-    name = _name_of(data)
-    if as_json:
-        table = [{**asdict(row), "gain": row.gain} for row in rows]
-        record = {"data": name, "model": model, "ruler": RULER, "crop": crop, "rows": table}
-        typer.echo(json.dumps(record, indent=2, allow_nan=False))
-    else:
-        typer.echo(f"{model} on {name} ({RULER})")
-        show([], COLUMNS, _cells(rows), as_json=False)
+    """Restore degraded pictures whose clean version is known, and measure them before and after.
+
+    Exit code 1: pictures were missing or could not be measured, and the scores are incomplete.
+    """
+    from undegrade.evaluation.report import circumstances
+    from undegrade.evaluation.rulers import find_ruler
+
+    models = [*(model or ([] if outputs else [DEFAULT_MODEL])), *(f"{OUTPUTS}{path}" for path in outputs or ())]
+    weights = {name: _checked(name) for name in models}
+    rulers = [find_ruler(name, border) for name in dict.fromkeys(ruler or ["undegrade"])]
+    metrics = _metrics(metric)
+    work = _work(data, suite, on, crop)
+    file = _scores_file(csv, metrics, resume)
+    found = [measure(work, one, models, weights, metrics, file, workers, save_images) for one in rulers]
+    about = circumstances(" ".join(["undegrade", *sys.argv[1:]]), weights)
+    if html:
+        from undegrade.evaluation.page import write_page
+
+        write_page(found, about, work, html, open_model)
+    record = {**asdict(about), "runs": [one.record() for one in found]}
+    typer.echo(json.dumps(record, indent=2, allow_nan=False)) if as_json else _print(found)
+    if not all(one.complete for one in found):
+        raise typer.Exit(1)
 
 
-def measure_folder(data: str, model: str, crop: int) -> list[Row]:
-    """One row a degradation for clean pictures; for pairs one row, or one for each label that their layout knows."""
+def _work(data: str | None, suite: str | None, on: str | None, crop: int | None) -> Work:
+    from undegrade.data.pairs import parse_place
+    from undegrade.evaluation.work import find_work
+
+    folder, layout = parse_place(data) if data else (None, None)
+    return find_work(folder, layout, suite=suite, on=on, crop=crop)
+
+
+def _metrics(names: list[str] | None) -> tuple[str, ...]:
+    from undegrade.metrics import find_metric
+
+    for name in names or ():
+        find_metric(name)
+    return tuple(dict.fromkeys(["psnr", "ssim", *(names or [])]))
+
+
+def _scores_file(path: Path | None, metrics: tuple[str, ...], resume: bool) -> ScoresFile | None:
+    from undegrade.evaluation.scores_file import ScoresFile
+
+    if path is None and resume:
+        raise UndegradeError("--resume: goes on with the file of --csv, which is missing")
+    return None if path is None else ScoresFile(path, metrics, resume=resume)
+
+
+def measure(
+    work: Work,
+    ruler: object,
+    models: Sequence[str],
+    weights: dict[str, str],
+    metrics: tuple[str, ...],
+    file: ScoresFile | None,
+    workers: int,
+    images: Path | None,
+) -> Run:
+    """One ruler's scores of all models, from the file as far as they are known."""
+    from undegrade.evaluation.report import Run
+    from undegrade.evaluation.rulers import Ruler
+    from undegrade.evaluation.run import INPUT, Plan, carry_out
+
+    assert isinstance(ruler, Ruler)
+    plan = Plan(data=work.folder, layout=work.layout, ruler=ruler, metrics=metrics, images=images)
+    run = f"{work.suite} on {work.data}, ruler {ruler.name}, crop {work.crop}"
+    wanted = {(model, *task.key) for model in (INPUT, *models) for task in work.tasks}
+    known = [score for score in (file.known(run, weights) if file else []) if score.key in wanted]
+    scores = {score.key: score for score in known}
+    new = carry_out(plan, work.tasks, models, open_model, workers=workers, done=scores)
+    with progress(len(wanted)) as advance:
+        for score in file.kept(run, weights, new) if file else new:
+            scores[score.key] = score
+            advance(len(scores))
+    order = [(model, *task.key) for model in (INPUT, *models) for task in work.tasks]
+    return Run(
+        suite=work.suite,
+        data=work.data,
+        crop=work.crop,
+        ruler=ruler,
+        metrics=metrics,
+        scores=tuple(scores[key] for key in order),
+        problems=work.problems,
+    )
+
+
+def open_model(name: str) -> Restore:
+    """What a model makes of a picture, and what it says is wrong with it.
+
+    Raises:
+        UndegradeError: there is no such model.
+    """
+    if name.startswith(PEER):
+        from undegrade.evaluation.peers import find_peer
+
+        peer = find_peer(name)
+        return lambda degraded, kind: (peer.restore(degraded, kind), None)
+    if name.startswith(FRESH):
+        return _fresh(name.removeprefix(FRESH))
     from undegrade.api import load
-    from undegrade.data.decoding import PixelCache
-    from undegrade.data.folder import open_set
-    from undegrade.data.pairs import label_counts, parse_place
-    from undegrade.evaluation.run import Picture, evaluate, measure
-    from undegrade.evaluation.suite import Suite
-    from undegrade.images import Picture as Photo
+    from undegrade.images import Picture
 
-    folder, layout = parse_place(data)
-    pictures = open_set(folder, layout, cache=PixelCache(0))  # each is looked at once
-    restorer = load(model)
+    restorer = load(name)
 
-    def restore(picture: Picture) -> tuple[Picture, str | None]:
-        print(".", end="", file=sys.stderr, flush=True)
-        restored = restorer.restore(Photo(pixels=picture))
+    def restore(degraded: NDArray[np.float32], kind: str | None) -> tuple[NDArray[np.float32], str | None]:
+        restored = restorer.restore(Picture(pixels=degraded))
         return restored.picture.pixels, restored.diagnosis.label if restored.diagnosis else None
 
-    if pictures.paired:
-        rows = [
-            measure(restore, _pairs(pictures, label), label=label or _name_of(data), truth=None)
-            for label in label_counts(pictures.pairs)
-        ]
-    else:
-        rows = evaluate(restore, (clean for _, clean in _pairs(pictures, None)), Suite(crop=crop))
-    print(file=sys.stderr)
-    return rows
+    return restore
 
 
-def _name_of(data: str) -> str:
-    from undegrade.data.pairs import parse_place
+def _fresh(name: str) -> Restore:
+    """A network of its default size with random weights, from seed 0."""
+    import torch
 
-    return parse_place(data)[0].resolve().name
+    from undegrade.networks import NETWORKS
 
+    if name not in NETWORKS:
+        raise UndegradeError(f"--model {FRESH}{name}: no such network; known are {', '.join(NETWORKS)}")
+    torch.manual_seed(0)
+    made: Any = NETWORKS[name]  # each has a Config of its own
+    network = made(made.Config()).eval()
 
-def _pairs(pictures: PictureSet, label: str | None) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """The pairs of a label as (3, H, W) in [0, 1], large enough for the ruler."""
-    from undegrade.images.picture import to_unit
-    from undegrade.metrics import WINDOW
+    @torch.no_grad()
+    def restore(degraded: NDArray[np.float32], kind: str | None) -> tuple[NDArray[np.float32], str | None]:
+        pixels: NDArray[np.float32] = network(torch.from_numpy(degraded)[None])[0].numpy()
+        return pixels, None
 
-    for number, pair in enumerate(pictures.pairs):
-        if pair.label != label:
-            continue
-        degraded, clean = pictures.load(number)
-        _, height, width = clean.shape
-        if min(height, width) < WINDOW:
-            path = pictures.root / pair.clean
-            raise UndegradeError(f"{path}: {width} x {height} pixels; SSIM needs at least {WINDOW} x {WINDOW}")
-        yield to_unit(degraded), to_unit(clean)
+    return restore
 
 
-def _cells(rows: list[Row]) -> list[tuple[str, ...]]:
-    """The table's rows, and one of means where there are several degradations."""
-    from undegrade.batch import CLEAN
+def _checked(model: str) -> str:
+    """A fingerprint of a model's file; empty where there is none.
 
-    table = [_line(row.label, str(row.pictures), asdict(row)) for row in rows]
-    spoiled = [asdict(row) for row in rows if row.label != CLEAN]
-    if len(spoiled) > 1:
-        numbers = ("psnr_in", "psnr_out", "ssim_in", "ssim_out", "named", "worse")
-        given = {name: [row[name] for row in spoiled if row[name] is not None] for name in numbers}
-        means = {name: sum(values) / len(values) if values else None for name, values in given.items()}
-        table.append(_line("mean of the degradations", "", means))
-    return table
+    Raises:
+        UndegradeError: it cannot be run: better said now than for each picture.
+    """
+    from undegrade.inference.header import file_sha256
+    from undegrade.inference.models import calibration_of, find_model
+
+    if model.startswith(OUTPUTS):
+        if not Path(model.removeprefix(OUTPUTS)).is_dir():
+            raise UndegradeError(f"--outputs {model.removeprefix(OUTPUTS)}: no such folder; expected one of pictures")
+        return ""
+    open_model(model)
+    if model.startswith((PEER, FRESH)):
+        return ""
+    path = find_model(model)
+    files = [path.with_suffix(".bin") if path.suffix == ".xml" else path, calibration_of(path)]
+    return "-".join(file_sha256(file)[:12] for file in files if file.is_file())  # what names and checks counts, too
 
 
-def _line(label: str, pictures: str, values: dict[str, Any]) -> tuple[str, ...]:
-    before, after = values["psnr_in"], values["psnr_out"]
-    named = "" if values["named"] is None else f"{values['named']:.0%}"
-    decibels = (f"{before:.2f}", f"{after:.2f}", f"{after - before:+.2f}")
-    return (label, pictures, *decibels, f"{values['ssim_in']:.3f}", f"{values['ssim_out']:.3f}", named,
-            f"{values['worse']:.0%}")  # fmt: skip
+def _print(runs: Sequence[Run]) -> None:
+    for run in runs:
+        typer.echo(f"{run.suite} on {run.data}, ruler {run.ruler.name}: {run.ruler.says}")
+        metrics = [f"{WIDE.get(name, name)} ({run.ruler.name})" for name in run.metrics]
+        columns = ("model", "row", "pictures", *metrics, "95 %", "gain, dB", "named", "worse")
+        show([], columns, [_cells(row, run.metrics) for row in run.rows()], as_json=False)
+        for one in run.comparisons():
+            print(
+                f"{one.first} against {one.second}, {one.metric} ({run.ruler.name}): {one.difference:+.2f} "
+                f"({one.low:+.2f} to {one.high:+.2f}), p = {one.p:.2g}, {one.pictures} pictures",
+                file=sys.stderr,
+            )
+        wrong = [*run.problems, *(f"{s.model}, {s.row}, {s.picture}: {s.error}" for s in run.failures)]
+        for text in wrong[:SHOWN]:
+            print(f"error: {text}", file=sys.stderr)
+        if wrong:
+            more = f"; {len(wrong) - SHOWN} more are in --json" if len(wrong) > SHOWN else ""
+            print(f"error: the scores are INCOMPLETE, {len(wrong)} things were wrong{more}", file=sys.stderr)
+
+
+def _cells(row: Row, metrics: tuple[str, ...]) -> tuple[str, ...]:
+    values = [f"{row.values[name]:.{2 if name == 'psnr' else 3}f}" if row.values else "" for name in metrics]
+    ends = f"{row.low['psnr']:.2f} to {row.high['psnr']:.2f}" if row.values else ""
+    named = "" if row.named is None else f"{row.named:.0%}"
+    pictures = f"{row.pictures}" if not row.failed else f"{row.pictures} of {row.pictures + row.failed}, INCOMPLETE"
+    return (row.model, row.row, pictures, *values, ends, f"{row.gain:+.2f}", named, f"{row.worse:.0%}")

@@ -147,6 +147,7 @@ TEN = (
     "mosaic",
     "inpainting",
 )
+FIVE = ("rain", "noise", "haze", "low_light", "motion_blur")  # of DCPT's first benchmark
 
 
 def parse(text: str) -> Degradation:
@@ -205,4 +206,4 @@ def _member(record: Record) -> Degradation:
     return kind(**record.severities)
 
 
-__all__ = ["COMPOUNDS", "DEGRADATIONS", "TEN", "Chain", "Degradation", "Step", "find_step", "parse", "replay"]
+__all__ = ["COMPOUNDS", "DEGRADATIONS", "FIVE", "TEN", "Chain", "Degradation", "Step", "find_step", "parse", "replay"]

@@ -10,7 +10,7 @@ CEILING = 100.0  # dB, of identical pictures
 
 
 def psnr(picture: NDArray[np.float32], clean: NDArray[np.float32]) -> float:
-    """10 * log10(1 / mean (picture - clean)**2) in dB over all pixels and channels; both (3, H, W) in [0, 1].
+    """10 * log10(1 / mean (picture - clean)**2) in dB over all pixels and channels; both (C, H, W) in [0, 1].
 
     Identical pictures give 100 dB, so that means stay finite.
     """

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from undegrade.data.mixture import MixtureConfig
-from undegrade.degradations import TEN, Step, find_step
+from undegrade.degradations import FIVE, TEN, Step, find_step
 from undegrade.degradations.compounds import CDD11_TOGETHER
 from undegrade.objectives import DegradationClassification, Probe, Restoration
 from undegrade.recipes.debug import debug
 from undegrade.recipes.universal_small import universal_small
 from undegrade.training.recipe import Recipe, Stage
-
-FIVE = ("rain", "noise", "haze", "low_light", "motion_blur")
 
 NAMING = Stage(
     objective=DegradationClassification.Config(),
