@@ -79,6 +79,22 @@ def test_a_run_goes_on_where_it_was_broken_off(
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
 
 
+def test_the_page_holds_every_ruler_and_asks_for_nothing(
+    pairs: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", "--data", str(pairs), "--model", str(model), "--ruler", "undegrade", "--ruler", "y"]
+    page = tmp_path / "page.html"
+    assert main([*arguments, "--metric", "ms_ssim", "--html", str(page)]) == 1  # too small for it
+    assert "ms_ssim needs at least 176 a side" in capsys.readouterr().err
+    assert "INCOMPLETE" in page.read_text()
+    assert main([*arguments, "--html", str(page)]) == 0
+    text = page.read_text()
+    assert "INCOMPLETE" not in text
+    assert "(y)" in text
+    assert "(undegrade)" in text
+    assert "://" not in text
+
+
 def test_two_processes_find_what_one_finds(pairs: Path, model: Path, tmp_path: Path) -> None:
     values = []
     for workers in ("1", "2"):
@@ -146,6 +162,8 @@ def test_pictures_too_small_for_the_ruler_are_named(
         (["--metric", "beauty"], "metric 'beauty' is not known"),
         (["--suite", "nothing"], "--suite: 'nothing' is not known"),
         (["--model", "fresh:nothing"], "no such network"),
+        (["--model", "fresh:nafnet(wide=8)"], "no such network (NAFNet.Config"),
+        (["--model", "fresh:nafnet(width)"], "no such network"),
         (["--model", "nothing"], "unknown model 'nothing'"),
         (["--outputs", "nowhere"], "--outputs nowhere: no such folder"),
         (["--resume"], "--resume: goes on with the file of --csv"),
@@ -165,7 +183,7 @@ def test_without_data_it_says_what_is_missing(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.slow
 def test_a_network_with_random_weights_can_be_measured(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "--data", str(pairs), "--model", "fresh:nafnet", "--json"]) == 0
+    assert main(["evaluate", "--data", str(pairs), "--model", "fresh:nafnet(width=8)", "--json"]) == 0
     first = said(capsys)["runs"][0]["rows"][1]
     assert math.isfinite(first["values"]["psnr"])
     assert first["named"] is None

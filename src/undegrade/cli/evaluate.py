@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 from dataclasses import asdict
@@ -170,17 +171,23 @@ def open_model(name: str) -> Restore:
     return restore
 
 
-def _fresh(name: str) -> Restore:
-    """A network of its default size with random weights, from seed 0."""
+def _fresh(text: str) -> Restore:
+    """A network with random weights, from seed 0: NAME, or NAME(field=value, ...) of its Config."""
     import torch
 
     from undegrade.networks import NETWORKS
 
+    name, _, fields = text.removesuffix(")").partition("(")
     if name not in NETWORKS:
-        raise UndegradeError(f"--model {FRESH}{name}: no such network; known are {', '.join(NETWORKS)}")
-    torch.manual_seed(0)
+        raise UndegradeError(f"--model {FRESH}{text}: no such network; known are {', '.join(NETWORKS)}")
     made: Any = NETWORKS[name]  # each has a Config of its own
-    network = made(made.Config()).eval()
+    pairs = [field.partition("=") for field in fields.split(",") if field]
+    try:
+        config = made.Config(**{key.strip(): ast.literal_eval(value) for key, _, value in pairs})
+    except (ValueError, TypeError, SyntaxError, UndegradeError) as error:
+        raise UndegradeError(f"--model {FRESH}{text}: no such network ({error})") from None
+    torch.manual_seed(0)
+    network = made(config).eval()
 
     @torch.no_grad()
     def restore(degraded: NDArray[np.float32], kind: str | None) -> tuple[NDArray[np.float32], str | None]:
