@@ -123,7 +123,7 @@ def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Sce
     assert Gate(head=weaker).weigh(trial(context, picture, picture, **hazy)).strength == 0.5
 
 
-def test_only_gentle_kinds_are_not_gone_by_the_lowest_quantile(head: Head, context: Context, scene: Scene) -> None:
+def test_only_some_kinds_are_not_gone_by_the_lowest_quantile(head: Head, context: Context, scene: Scene) -> None:
     picture = 0.2 + 0.6 * scene(64, 64)
     split = replace(head, gain=(*head.gain[:-1], np.array([-9, 2, 3, -9, 2, 2], np.float32)))  # it may ruin the picture
     assert Gate(head=split).weigh(trial(context, picture, picture)).strength == 0

@@ -35,6 +35,7 @@ def observations(count: int, seed: int) -> Observations:
         levels=np.where(truth == 1, 0.5, np.nan).astype(np.float32),
         ways=ways,
         names=names,
+        sides=np.where(np.arange(count) % 2, 256, 96),
     )
 
 

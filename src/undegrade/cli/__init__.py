@@ -37,6 +37,7 @@ from undegrade.inference.extras import needs_train
 
 MALLOPT_MMAP_THRESHOLD = -3  # of malloc.h
 LARGE_ARRAY = 1 << 20  # bytes
+LEAN = ("restore", "diagnose", "video")  # verbs that keep to a budget; PyTorch is a third slower if memory is returned
 
 app = typer.Typer(
     help="Restores any picture: names what is wrong with it and repairs it, offline, on a plain CPU.",
@@ -94,9 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    _return_memory()
+    verb = next((argument for argument in given if not argument.startswith("-")), "")
+    if verb in LEAN:
+        _return_memory()
     try:
-        verb = next((argument for argument in given if not argument.startswith("-")), "")
         with needs_train(f"undegrade {verb}"):
             app(args=given, prog_name="undegrade")
     except SystemExit as stop:

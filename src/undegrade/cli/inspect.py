@@ -1,78 +1,86 @@
-"""`undegrade inspect`: what a network is made of, what it costs, and whether its weights are used."""
+"""`undegrade inspect`: what is inside a model."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from undegrade.cli.output import show
 from undegrade.errors import UndegradeError
+from undegrade.inference.models import MODELS, PUBLISHED, find_model
 
 if TYPE_CHECKING:
-    from undegrade.evaluation.inspection import Layer
+    from undegrade.evaluation.inspection import Inspection
 
-COLUMNS = ("layer", "kind", "weight", "parameters", "time", "rank", "sparsity", "entropy (random)", "degenerate")
+SLOWEST = 10  # layers in the table
 
 
 def inspect(
-    model: Annotated[str, typer.Argument(metavar="NAME|CHECKPOINT", help="A shipped model or a .safetensors file.")],
-    side: Annotated[int, typer.Option(min=64, help="Of the picture that costs are measured on, pixels.")] = 256,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    model: Annotated[str, typer.Argument(help="A shipped model, or a .safetensors file.")],
+    out: Annotated[Path | None, typer.Option("--html", metavar="OUT", help="Also write a page with charts.")] = None,
+    side: Annotated[int, typer.Option(min=16, max=4096, help="Of the square picture that is run, pixels.")] = 256,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON with every layer instead of tables.")] = False,
 ) -> None:
-    """Count, time and look into the layers of a network."""
-    from undegrade.inference.extras import needs_train
-
+    """Tell a model's size, where its time goes, what its filters are worth and how far it sees. Needs PyTorch."""
     path = _checkpoint(model)
-    with needs_train("inspecting"):
-        from undegrade.evaluation.inspection import inspect as look
-        from undegrade.networks.checkpoint import load_checkpoint
-    loaded = load_checkpoint(path)
-    multiple = loaded.network.size_multiple
-    found = look(loaded, model, side=-(-side // multiple) * multiple, whole=loaded.network.global_statistics)
-    if html:
-        from undegrade.evaluation.inspection_page import write_inspection
+    if out and out.suffix.lower() not in (".html", ".htm"):
+        raise UndegradeError(f"{out}: unknown ending {out.suffix!r}; expected .html")
+    from undegrade.evaluation.inspection import inspect as look
+    from undegrade.evaluation.inspection_page import summary, write_page
+    from undegrade.networks.checkpoint import load_checkpoint
 
-        write_inspection(found, html)
+    found = look(path.stem, load_checkpoint(path), side=side)
+    if out:
+        write_page(found, out)
     if as_json:
-        typer.echo(json.dumps({**asdict(found), "degenerate": found.degenerate}, indent=2, allow_nan=False))
+        typer.echo(json.dumps(_data(found), indent=2))
         return
-    typer.echo(f"{found.name}: {found.parameters:,} parameters")
-    typer.echo(
-        f"{found.multiplications / 1e9:.2f} GMAC and {found.seconds:.3f} s for {found.side} x {found.side} pixels "
-        f"(PyTorch float32, {found.threads} threads)"
-    )
-    seen = ", and by its statistics the whole picture" if found.whole else ""
-    typer.echo(f"95 % of what a pixel depends on lies within {found.field} pixels{seen}")
-    if found.degenerate is not None:
-        typer.echo(f"{found.degenerate:.0%} of the 3 x 3 filters stand in degenerate layers")
-    show([], COLUMNS, [_cells(layer, found.seconds) for layer in found.layers], as_json=False)
+    show([], ("what", "how much"), summary(found), as_json=False)
+    slowest = sorted(found.layers, key=lambda layer: -layer.seconds)[:SLOWEST]
+    rows = [
+        (
+            x.name,
+            x.kind,
+            f"{x.parameters}",
+            f"{x.macs / 1e6:.1f}",
+            f"{x.seconds * 1000:.2f}",
+            f"{x.share:.1%}",
+        )
+        for x in slowest
+    ]
+    show([], ("slowest layers", "kind", "parameters", "M multiply-adds", "ms", "share"), rows, as_json=False)
+    judged = [
+        (x.name, x.verdict or "sparse", f"{x.num_degenerate} of {x.num_filters}", f"{x.entropy:.3f}")
+        for x in found.filters
+        if x.num_degenerate
+    ]
+    show([], ("degenerate filters", "verdict", "how many", "entropy"), judged, as_json=False)
 
 
 def _checkpoint(model: str) -> Path:
-    from undegrade.inference.models import find_model
-
+    """The .safetensors file of a shipped model, or the given one."""
     path = find_model(model)
-    beside = path.with_suffix(".safetensors")
-    if not beside.is_file():
-        raise UndegradeError(f"{path}: has no weights by name; expected the .safetensors that it was exported from")
-    return beside
+    if model in MODELS:
+        return path.with_suffix(".safetensors")
+    suffix = path.suffix.lower()
+    if suffix in PUBLISHED:
+        raise UndegradeError(f"{path}: expected a .safetensors file; make one by undegrade import {path}")
+    if suffix != ".safetensors":
+        raise UndegradeError(
+            f"{path}: an exported model has no layers left to inspect; give the checkpoint that it was exported from, "
+            f"{path.with_suffix('.safetensors').name}"
+        )
+    return path
 
 
-def _cells(layer: Layer, whole: float) -> tuple[str, ...]:
-    filters = layer.filters
-    return (
-        layer.name,
-        layer.kind,
-        " x ".join(map(str, layer.shape)),
-        f"{layer.parameters:,}",
-        f"{layer.seconds / whole:.1%}",
-        "" if layer.rank is None else f"{layer.rank:.1f} of {layer.most}",
-        f"{filters.sparsity:.0%}" if filters else "",
-        f"{filters.entropy:.2f} ({filters.random:.2f})" if filters else "",
-        "" if filters is None or filters.degenerate is None else "yes" if filters.degenerate else "no",
-    )
+def _data(found: Inspection) -> dict[str, Any]:
+    """All that was found, as JSON-like data."""
+    data = asdict(found)
+    data["field"] = found.field
+    for name in ("num_filters", "sparse_share", "degenerate_share", "mean_entropy", "rank_share"):
+        data[name] = getattr(found, name)
+    return data

@@ -83,7 +83,7 @@ class Gate:
     A kind is tried where its probability is at least what it needs (`head.needed`). Of a trial, these have to hold:
     there is no more of the kind afterwards; hardly any pixel is newly black or white; colours stay (but for haze and
     low light); the picture stays alike in the large; and the gain that nine of ten such repairs exceed (three of four,
-    of gentle ones), is more than was found to be needed for few to do harm (`Head.demanded`), at full
+    of some kinds), is more than was found to be needed for few to do harm (`Head.demanded`), at full
     strength or at half.
 
     Args:

@@ -30,7 +30,9 @@ QUANTILES = (0.1, 0.25, 0.5)  # of the gain
 # The probability from which on a kind is repaired, where a half is not enough: where it was taken for what it is not,
 # such as thin lines for scratches, or grain for darkness, its repair ruins the picture.
 NEEDED = {"haze": 0.8, "rain": 0.8, "snow": 0.8, "low_light": 0.9, "mosaic": 0.8, "inpainting": 0.9}
-GENTLE = ("jpeg", "motion_blur", "defocus_blur", "mosaic")  # of these a repair that was not called for costs little
+# Kinds that are gone by a quartile of the gain: a repair that was not called for costs little; or, of haze, the gain is
+# foretold so widely that a tenth quantile would leave nearly all of it.
+QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze")
 NEIGHBOURS = 10  # familiar pictures that a strange one is compared with
 
 
@@ -178,7 +180,7 @@ def needed(kind: str) -> float:
 
 def cautious(kind: str) -> int:
     """Which of the `QUANTILES` of its gain a kind is gone by."""
-    return QUANTILES.index(0.25 if kind in GENTLE else 0.1)
+    return QUANTILES.index(0.25 if kind in QUARTILE else 0.1)
 
 
 def layers(x: Numbers, parts: tuple[Numbers, ...]) -> Numbers:

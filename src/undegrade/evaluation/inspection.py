@@ -1,240 +1,293 @@
-"""What a network is made of, what it costs, how far it sees, and whether its weights are used."""
+"""What is inside a model: its size, where its time goes, what its weights are worth, how far it sees."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-REPEATS = 5  # of the timed pass
-SPARSE = 1e-2  # of a layer's largest coefficient: a filter that is smaller everywhere counts as empty
-ENERGY = 0.95  # of the gradient, within the field that is seen
-DRAWS = 8  # banks of random filters, which the entropy is compared with
-FEW = 30  # filters of a bank, below which nothing is said of it
+from undegrade.evaluation.filters import FilterLayer, Rank, filter_layers, rank_of, weight_ranks
+from undegrade.networks import RestorationNetwork, UniversalRestorer
 
-
-@dataclass(frozen=True, kw_only=True)
-class Filters:
-    """The 3 x 3 filters of a layer, after the CNN Filter DB (Gavrikov and Keuper, CVPR 2022).
-
-    Args:
-        count: one for each pair of an input and an output channel.
-        sparsity: share of the filters none of whose coefficients reaches `SPARSE` of the layer's largest one.
-        entropy: -sum p_i log10 p_i over the shares p_i of the variance along the 9 principal directions; 0: all filters
-            are multiples of one, log10 9 = 0.954: as varied as can be.
-        random: entropy of as many filters drawn from a normal distribution, the mean of `DRAWS` banks.
-        degenerate: most filters are empty, or they are no more ordered than random ones, or all are alike; None where
-            there are too few to tell.
-    """
-
-    count: int
-    sparsity: float
-    entropy: float
-    random: float
-    degenerate: bool | None
+REPEATS = 5  # timed passes, of which the median counts
+ENERGY = 0.95  # share of the gradient's energy inside the effective receptive field
+PICTURE_SEED = 20_261_123
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One layer with weights.
+    """A module that has parameters of its own or no modules inside; numbers are without what lies inside.
 
     Args:
-        name: in the network.
-        kind: its class.
-        shape: of the weight.
-        parameters: of weight and bias.
-        seconds: of one pass, the median.
-        rank: effective rank of the weight as a matrix of outputs: exp of the entropy of the singular values over their
-            sum (Roy and Vetterli, 2007); None for a vector.
-        most: the highest rank that such a matrix can have.
-        filters: of a convolution of 3 x 3 pixels.
+        name: in the model.
+        kind: its class, with the kernel where it has one.
+        parameters: how many.
+        macs: multiply-adds in one pass.
+        seconds: in one pass, median.
+        share: of the seconds of the whole pass, 0 to 1.
     """
 
     name: str
     kind: str
-    shape: tuple[int, ...]
     parameters: int
+    macs: int
     seconds: float
-    rank: float | None
-    most: int
-    filters: Filters | None
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """What the middle pixel of the drawn picture depends on, in pixels of the given one.
+
+    Args:
+        half_width: r of the smallest square of 2 r + 1 pixels around it that holds `ENERGY` of the energy.
+        support: side of the smallest such square outside of which the gradient is zero; 0 where it is zero everywhere.
+        bounded: whether that square ends before the picture does; if not, `support` is the least it can be.
+        within: share of the energy inside the squares of r = 0, 1, 2, ...
+    """
+
+    half_width: int
+    support: int
+    bounded: bool
+    within: tuple[float, ...]
+
+    @property
+    def nearly_all(self) -> int:
+        """r of the smallest square that holds 99.9 % of the energy."""
+        return next(r for r, share in enumerate(self.within) if share > 0.999)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """Of a whole network.
+    """All that was found in one model.
+
+    Args:
+        model: its name.
+        network: its class.
+        side: of the picture that was run, pixels, before the network's padding.
+        threads: that PyTorch computed with.
+        parameters: how many.
+        macs: multiply-adds in one pass, of convolutions and matrix products.
+        seconds: of one pass, sum of the medians.
+        elsewhere: of these, what no layer took: gates, additions, reshaping.
+        global_statistics: whether the network takes means over the whole picture or the like.
+        layers: in the model's order.
+        filters: of the layers with 3 x 3 kernels.
+        ranks: of the weights of convolutions and linear layers.
+        features: of the decoder features, deepest first: channels x pixels, without each channel's mean.
+        reach: the receptive field.
+    """
+
+    model: str
+    network: str
+    side: int
+    threads: int
+    parameters: int
+    macs: int
+    seconds: float
+    elsewhere: float
+    global_statistics: bool
+    layers: tuple[Layer, ...]
+    filters: tuple[FilterLayer, ...]
+    ranks: tuple[Rank, ...]
+    features: tuple[Rank, ...]
+    reach: Reach
+
+    @property
+    def num_filters(self) -> int:
+        """All 3 x 3 filters."""
+        return sum(layer.num_filters for layer in self.filters)
+
+    @property
+    def sparse_share(self) -> float:
+        """Of the 3 x 3 filters, 0 to 1; 0 where there are none."""
+        return sum(layer.num_sparse for layer in self.filters) / max(1, self.num_filters)
+
+    @property
+    def degenerate_share(self) -> float:
+        """Of the 3 x 3 filters, 0 to 1; 0 where there are none."""
+        return sum(layer.num_degenerate for layer in self.filters) / max(1, self.num_filters)
+
+    @property
+    def mean_entropy(self) -> float:
+        """Of the layers with 3 x 3 filters, each counting by its filters; 0 where there are none."""
+        return sum(layer.entropy * layer.num_filters for layer in self.filters) / max(1, self.num_filters)
+
+    @property
+    def rank_share(self) -> float:
+        """Mean over the weights of the effective rank by the largest possible, 0 to 1."""
+        return statistics.fmean(r.rank / r.full for r in self.ranks) if self.ranks else 0.0
+
+    @property
+    def field(self) -> str:
+        """How far the network sees at most, in words."""
+        if self.global_statistics:
+            return "whole picture"
+        square = f"{self.reach.support} x {self.reach.support} pixels"
+        return square if self.reach.bounded else f"at least {square}"
+
+
+def inspect(name: str, model: UniversalRestorer, *, side: int = 256) -> Inspection:
+    """Run the model on the CPU in float32 and look at its weights.
 
     Args:
         name: of the model.
-        side: of the picture that the figures of cost are of, pixels.
-        parameters: of all layers.
-        multiplications: with an addition each, for one picture.
-        seconds: of one pass, the median; float32, as many threads as PyTorch takes.
-        threads: that it took.
-        field: half the side, in pixels, of the square about a pixel that holds `ENERGY` of the squared gradient of what
-            is drawn there, for a random picture.
-        whole: the network also takes statistics of the whole picture.
-        layers: in the order in which they are registered.
+        model: in evaluation mode; its memory order becomes channels-last.
+        side: of the square picture, pixels.
     """
-
-    name: str
-    side: int
-    parameters: int
-    multiplications: int
-    seconds: float
-    threads: int
-    field: int
-    whole: bool
-    layers: tuple[Layer, ...]
-
-    @property
-    def degenerate(self) -> float | None:
-        """Share of the 3 x 3 filters that stand in degenerate layers; None without such layers."""
-        known = [layer.filters for layer in self.layers if layer.filters and layer.filters.degenerate is not None]
-        count = sum(filters.count for filters in known)
-        return sum(filters.count for filters in known if filters.degenerate) / count if count else None
-
-
-def inspect(model: nn.Module, name: str, *, side: int = 256, whole: bool = False) -> Inspection:
-    """Inspect a network that takes (1, 3, side, side); what it draws is its answer, or the first part of it.
-
-    Args:
-        model: on the CPU.
-        name: of it.
-        side: of the picture, pixels.
-        whole: it takes statistics of the whole picture.
-    """
-    model = model.eval()
-    picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(picture)
-    times, passes = _times(model, picture)
+    model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = model.network
+    image = sample_picture(network.in_channels, side).contiguous(memory_format=torch.channels_last)
+    layers, elsewhere = measured_layers(model, image)
     return Inspection(
-        name=name,
+        model=name,
+        network=type(network).__name__,
         side=side,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        multiplications=counter.get_total_flops() // 2,
-        seconds=passes,
         threads=torch.get_num_threads(),
-        field=seen_field(model, picture),
-        whole=whole,
-        layers=tuple(
-            _layer(label, part, times.get(label, 0.0))
-            for label, part in model.named_modules()
-            if isinstance(getattr(part, "weight", None), nn.Parameter)
-        ),
+        parameters=sum(p.numel() for p in model.parameters()),
+        macs=count_macs(model, image),
+        seconds=sum(layer.seconds for layer in layers) + elsewhere,
+        elsewhere=elsewhere,
+        global_statistics=network.global_statistics,
+        layers=layers,
+        filters=filter_layers(model),
+        ranks=weight_ranks(model),
+        features=_feature_ranks(network, image),
+        reach=reach_of(lambda given: _added(model, given), image),
     )
 
 
-def _layer(name: str, part: nn.Module, seconds: float) -> Layer:
-    weight = part.weight
-    assert isinstance(weight, Tensor)
-    matrix = weight.detach().flatten(1) if weight.ndim > 1 else None
-    small = isinstance(part, nn.Conv2d) and weight.shape[2:] == (3, 3)
-    return Layer(
-        name=name,
-        kind=type(part).__name__,
-        shape=tuple(weight.shape),
-        parameters=sum(parameter.numel() for parameter in part.parameters(recurse=False)),
-        seconds=seconds,
-        rank=None if matrix is None else effective_rank(matrix),
-        most=0 if matrix is None else min(matrix.shape),
-        filters=filters_of(weight.detach()) if small else None,
-    )
-
-
-def effective_rank(matrix: Tensor) -> float:
-    """exp(-sum p_i log p_i), p_i = s_i / sum s, of the singular values s; 0 for a matrix of zeros.
-
-    >>> round(effective_rank(torch.eye(4)), 3)
-    4.0
-    """
-    values = torch.linalg.svdvals(matrix.double())
-    shares = (values / values.sum())[values > 0] if values.sum() > 0 else values[:0]
-    return float(torch.exp(-(shares * shares.log()).sum())) if len(shares) else 0.0
-
-
-def filters_of(weight: Tensor) -> Filters:
-    """What the filters (O, I, 3, 3) of a layer are like."""
-    bank = weight.reshape(-1, 9).double().numpy()
-    largest = np.abs(bank).max()
-    sparsity = float((np.abs(bank).max(1) <= SPARSE * largest).mean()) if largest else 1.0
-    rng = np.random.default_rng(0)
-    random = float(np.mean([variance_entropy(rng.normal(size=bank.shape)) for _ in range(DRAWS)]))
-    entropy = variance_entropy(bank)
-    poor = sparsity > 0.5 or entropy >= random or entropy < 0.1 * np.log10(9)
-    return Filters(
-        count=len(bank),
-        sparsity=sparsity,
-        entropy=entropy,
-        random=random,
-        degenerate=bool(poor) if len(bank) >= FEW else None,
-    )
-
-
-def variance_entropy(bank: NDArray[np.float64]) -> float:
-    """Of N filters (N, 9): -sum p_i log10 p_i over the shares of the variance along their principal directions."""
-    values = np.linalg.svd(bank - bank.mean(0), compute_uv=False) ** 2
-    if values.sum() <= 1e-20:
-        return 0.0
-    shares = values / values.sum()
-    shares = shares[shares > 1e-12]
-    return abs(float(-(shares * np.log10(shares)).sum()))
-
-
-def seen_field(model: nn.Module, picture: Tensor) -> int:
-    """Half the side of the square that holds `ENERGY` of the squared gradient of the middle of what is drawn."""
-    given = picture.clone().requires_grad_()
-    answer = model(given)
-    drawn = answer[0] if isinstance(answer, tuple) else answer
-    row, column = drawn.shape[2] // 2, drawn.shape[3] // 2
-    drawn[0, :, row, column].sum().backward()
-    assert given.grad is not None
-    power = given.grad[0].double().square().sum(0)
-    total, half = float(power.sum()), 0
-    while half < max(power.shape):
-        square = power[max(0, row - half) : row + half + 1, max(0, column - half) : column + half + 1]
-        if float(square.sum()) >= ENERGY * total:
-            break
-        half += 1
-    return half
+def sample_picture(channels: int, side: int) -> Tensor:
+    """(1, channels, side, side) in [0, 1]: noise whose spectrum falls as 1 / frequency, as that of photographs does."""
+    rng = torch.Generator().manual_seed(PICTURE_SEED)
+    noise = torch.fft.rfft2(torch.randn(1, channels, side, side, generator=rng))
+    frequency = torch.hypot(torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)[None])
+    frequency[0, 0] = math.inf
+    picture = torch.fft.irfft2(noise / frequency, s=(side, side))
+    return (0.5 + 0.2 * picture / picture.std()).clamp(0, 1)
 
 
 @torch.no_grad()
-def _times(model: nn.Module, picture: Tensor) -> tuple[dict[str, float], float]:
-    """Seconds of each layer without parts, and of the whole; medians."""
-    began: dict[str, float] = {}
-    found: dict[str, list[float]] = {}
-    hooks = []
-    for name, part in model.named_modules():
-        if list(part.children()):
-            continue
+def count_macs(model: nn.Module, image: Tensor) -> int:
+    """Multiply-adds of one pass: half of the operations that PyTorch counts in convolutions and matrix products."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        model(image)
+    return counter.get_total_flops() // 2
 
-        def start(part: nn.Module, given: object, name: str = name) -> None:
-            began[name] = time.perf_counter()
 
-        def stop(part: nn.Module, given: object, made: object, name: str = name) -> None:
-            found.setdefault(name, []).append(time.perf_counter() - began[name])
-
-        hooks += [part.register_forward_pre_hook(start), part.register_forward_hook(stop)]
+@torch.no_grad()
+def measured_layers(model: nn.Module, image: Tensor, *, repeats: int = REPEATS) -> tuple[tuple[Layer, ...], float]:
+    """Each layer's multiply-adds and seconds, after one pass that does not count; and the seconds outside of layers."""
+    counter = FlopCounterMode(display=False)
+    with counter, _exclusive(model, counter.get_total_flops) as flops:
+        model(image)
     passes = []
-    for _ in range(REPEATS + 1):
-        before = time.perf_counter()
-        model(picture)
-        passes.append(time.perf_counter() - before)
-    for hook in hooks:
-        hook.remove()
-    # A layer may be used several times in a pass; the first pass warms up.
-    of_layer = {
-        name: statistics.median(
-            sum(times[i : i + len(times) // (REPEATS + 1)]) for i in range(0, len(times), len(times) // (REPEATS + 1))
-        )
-        for name, times in found.items()
-    }
-    return of_layer, statistics.median(passes[1:])
+    for _ in range(repeats):
+        with _exclusive(model, time.perf_counter) as spent:
+            model(image)
+        passes.append(spent)
+    seconds = {name: statistics.median(spent[name] for spent in passes) for name in flops}
+    total = sum(seconds.values())
+    layers = []
+    for name, module in model.named_modules():
+        parameters = sum(p.numel() for p in module.parameters(recurse=False))
+        if parameters or not any(module.children()):
+            layers.append(
+                Layer(
+                    name=name or type(module).__name__,
+                    kind=_kind(module),
+                    parameters=parameters,
+                    macs=int(flops[name]) // 2,
+                    seconds=seconds[name],
+                    share=seconds.pop(name) / total,
+                )
+            )
+    return tuple(layers), sum(seconds.values())
+
+
+@contextmanager
+def _exclusive(model: nn.Module, clock: Callable[[], float]) -> Iterator[dict[str, float]]:
+    """While it lasts, what the clock runs on in each module and in no module inside it, by name."""
+    own: dict[str, float] = {}
+    running: list[list[float]] = []  # of the modules that are being computed: the clock at the start, and what is inner
+
+    def enter(module: nn.Module, given: object) -> None:
+        running.append([clock(), 0.0])
+
+    def leave(name: str) -> Callable[[nn.Module, object, object], None]:
+        def stop(module: nn.Module, given: object, result: object) -> None:
+            start, inner = running.pop()
+            whole = clock() - start
+            own[name] += whole - inner
+            if running:
+                running[-1][1] += whole
+
+        return stop
+
+    handles = []
+    for name, module in model.named_modules():
+        own[name] = 0.0
+        handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave(name))]
+    try:
+        yield own
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _kind(module: nn.Module) -> str:
+    name = type(module).__name__
+    if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        return name
+    grouped = " depthwise" if module.groups > 1 and module.groups == module.in_channels else ""
+    return f"{name} {' x '.join(map(str, module.kernel_size))}{grouped}"
+
+
+@torch.no_grad()
+def _feature_ranks(network: RestorationNetwork, image: Tensor) -> tuple[Rank, ...]:
+    maps = [feature[0].flatten(1) for feature in network.features(network.pad(image))]
+    return tuple(rank_of(f"feature {number}", m - m.mean(1, keepdim=True)) for number, m in enumerate(maps))
+
+
+def _added(model: UniversalRestorer, image: Tensor) -> Tensor:
+    """What the model adds to the picture, or all it draws where that has another size."""
+    picture: Tensor = model(image)[0]
+    return picture - image if picture.shape == image.shape else picture
+
+
+def reach_of(draw: Callable[[Tensor], Tensor], image: Tensor) -> Reach:
+    """The receptive field of the middle pixel: squared gradients, summed over all pairs of channels.
+
+    Args:
+        draw: a picture (1, C, H, W) to one (1, D, H * scale, W * scale).
+        image: the picture where the gradient is taken.
+    """
+    given = image.detach().clone().requires_grad_()
+    drawn = draw(given)
+    y, x = (size // 2 for size in drawn.shape[-2:])
+    energy = torch.zeros(image.shape[-2:], dtype=torch.float64)
+    for channel in range(drawn.shape[1]):
+        (slope,) = torch.autograd.grad(drawn[0, channel, y, x], given, retain_graph=True)
+        energy += slope[0].double().square().sum(0)
+    height, width = energy.shape
+    down, right = (torch.arange(size) - size // 2 for size in (height, width))
+    radius = torch.maximum(down.abs()[:, None], right.abs()[None]).flatten()
+    rings = torch.bincount(radius, energy.flatten())
+    if not energy.any():
+        return Reach(half_width=0, support=0, bounded=True, within=tuple(torch.ones(len(rings)).tolist()))
+    within = (rings.cumsum(0) / rings.sum()).clamp(max=1)
+    border = torch.cat([energy[0], energy[-1], energy[:, 0], energy[:, -1]])
+    return Reach(
+        half_width=int((within < ENERGY).sum()),
+        support=2 * int(rings.nonzero().max()) + 1,
+        bounded=not border.any(),
+        within=tuple(within.tolist()),
+    )

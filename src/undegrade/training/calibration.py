@@ -21,6 +21,7 @@ Numbers = NDArray[np.float32]
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
+LARGE = 192  # pixels, side of the crops by which demands are set
 RISK, HARM = 0.03, 0.1  # share of the pictures of a kind that may lose more than so many dB
 LOSS = 0.1  # dB that the pictures of a kind may lose in the mean, those that gain counted as 0
 WORST = 20.0  # dB, as which every larger loss counts
@@ -138,13 +139,15 @@ def _with_demands(head: Head, held_out: Observations) -> Head:
 
     Of each kind and strength the least demand, 0 or more, with which of the pictures that are asked about at most the
     share `RISK` lose more than `HARM` dB, and all of them lose at most `LOSS` in the mean: as conformal risk control
-    (ICLR 2024) chooses a threshold, by what happens on pictures that nothing was fitted to.
+    (ICLR 2024) chooses a threshold, by what happens on pictures that nothing was fitted to. Small crops do not count:
+    pictures are judged by squares of 256 pixels, of which more can be told.
     """
     logits = head.read(held_out.before).logits[np.arange(len(held_out.treated)), held_out.treated]
     foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)
+    large = held_out.sides >= min(LARGE, held_out.sides.max())
     demanded = np.zeros_like(head.demanded)
     for place, kind in enumerate(head.kinds):
-        asked = np.flatnonzero((sigmoid(logits) >= needed(kind)) & (held_out.treated == place))
+        asked = np.flatnonzero((sigmoid(logits) >= needed(kind)) & (held_out.treated == place) & large)
         for strength in range(len(STRENGTHS)):
             given = foretold[asked, strength, cautious(kind)]
             order = np.argsort(-given, kind="stable")

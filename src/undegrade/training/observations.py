@@ -44,6 +44,7 @@ class Observations:
         levels: (N, K), as in `Specimen`.
         ways: (N,), as in `Specimen`.
         names: (N,), the specimens' labels.
+        sides: (N,), of the crops, pixels.
     """
 
     before: Pixels
@@ -55,6 +56,7 @@ class Observations:
     levels: Pixels
     ways: NDArray[np.str_]
     names: NDArray[np.str_]
+    sides: NDArray[np.intp]
 
 
 def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str, ...], seed: int) -> Observations:
@@ -86,6 +88,7 @@ def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str
         levels=np.array([specimen.levels for specimen in found]),
         ways=np.array([specimen.way for specimen in found]),
         names=np.array([specimen.label for specimen in found]),
+        sides=np.array([min(specimen.clean.shape[1:]) for specimen in found]),
     )
 
 
