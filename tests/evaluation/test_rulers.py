@@ -93,5 +93,7 @@ def test_wrong_pictures_are_named(photo: Callable) -> None:
         ruler.measure(wrong, clean, BOTH)
     with pytest.raises(UndegradeError, match="10 x 10 pixels; ssim needs at least 11"):
         ruler.measure(clean[:, :10, :10], clean[:, :10, :10], BOTH)
+    with pytest.raises(UndegradeError, match="50 x 60 pixels; nothing is left within a border of 25"):
+        find_ruler("y", border=25).measure(clean, clean, BOTH)
     with pytest.raises(UndegradeError, match="'ruler' is not known; known are undegrade"):
         find_ruler("ruler")

@@ -71,6 +71,9 @@ class Ruler:
             raise UndegradeError(f"the restored picture has {sizes[0]} pixels, the clean one {sizes[1]}")
         if not np.isfinite(restored).all():
             raise UndegradeError("the restored picture holds values that are no numbers")
+        if min(clean.shape[1:]) <= 2 * self.border:
+            _, height, width = clean.shape
+            raise UndegradeError(f"{width} x {height} pixels; nothing is left within a border of {self.border}")
         one, other = self._seen(restored), self._seen(clean)
         return {name: self._value(name, one, other) for name in metrics}
 
