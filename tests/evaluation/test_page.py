@@ -207,11 +207,11 @@ def test_failures_come_first(work: Work, models: dict[str, Restore], tmp_path: P
     text = written(run, work, models.__getitem__, tmp_path)
     order = [
         "cannot be read",
-        "<h3>Failures first<",
+        ">Failures first<",
         "no memory for",
         "degraded pictures worse",
         "<h3>Results<",
-        "<h3>Which model is better<",
+        ">Which model is better<",
         "<h3>Charts<",
         "<h3>Pictures<",
         "<h2>How it was made<",
@@ -231,7 +231,8 @@ def test_what_is_incomplete_says_so_with_names_and_counts(
     assert "1 thing is wrong with the set and 1 restoration could not be measured" in words
     assert "a/<b>.png: cannot be read" in words
     assert "no memory for <b>this</b>" in page.tables[0]
-    assert "6 of 7 INCOMPLETE" in " ".join(words.split())
+    assert "6 of 7" in words
+    assert any("co INCOMPLETE" in " ".join(table.split()) for table in page.tables)
     assert "1 of 35 failed" in words
 
 

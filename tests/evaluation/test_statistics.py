@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from undegrade.evaluation.run import INPUT, Score
-from undegrade.evaluation.statistics import MEAN, compare, curve, interval, summarise
+from undegrade.evaluation.statistics import MEAN, compare, interval, summarise
 
 
 def scores_of(model: str, values: dict[str, list[float]], **facts: object) -> list[Score]:
@@ -75,13 +75,3 @@ def test_models_are_compared_picture_by_picture() -> None:
     assert same is not None
     assert (same.difference, same.p) == (0, 1)
     assert compare(first, "a", "nobody", "psnr") is None
-
-
-def test_a_curve_is_the_mean_at_each_level() -> None:
-    scores = [
-        Score(model="m", row="", picture="", kind="noise", level=level, values={"psnr": 30 - 10 * level + x})
-        for level in (0.5, 0.1)
-        for x in (-1, 1)
-    ]
-    found = curve([*scores, *AFTER], "m", lambda score: score.values["psnr"])
-    assert found == {"noise": ((0.1, 29.0), (0.5, 25.0))}

@@ -73,20 +73,19 @@ def _page(runs: Sequence[Run], about: Circumstances, work: Work, open_model: Cal
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><link rel="icon" href="data:,">',
-        f"<title>{escaped(title)} · undegrade</title><style>{asset('page.css')}</style></head><body>",
+        f"<title>{escaped(title)} · undegrade</title><style>{_asset('page.css')}</style></head><body>",
         f"<header><h1>{escaped(_on(work.suite, work.data))}</h1>",
         f'<p class="lead">Evaluated with undegrade on {escaped(about.date)}. {_what(runs)}</p>',
         _warning(broken, runs) if len(runs) > 1 else "",
         f"{_contents(runs)}</header><main>",
         *(_section(number, run, work, open_model, count) for number, run in enumerate(runs, 1)),
         _how(runs, about),
-        f"</main><script>{asset('page.js')}</script></body></html>\n",
+        f"</main><script>{_asset('page.js')}</script></body></html>\n",
     ]
     return "\n".join(part for part in parts if part)
 
 
-def asset(name: str) -> str:
-    """The text of a file of the page: its style or its script."""
+def _asset(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 

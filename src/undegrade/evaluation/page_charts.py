@@ -141,23 +141,23 @@ def severity_curves(run: Run, rows: Sequence[Row]) -> str:
     if not several:
         return ""
     shown_rows = [row for row in rows if any(row.row in of_one for of_one in several.values())]
-    values = [value for row in shown_rows for value in (row.values[METRIC], row.values[METRIC] - row.gain)]
-    low, high = min(values), max(values)
     figures = []
     for kind, of_one in several.items():
-        drawn = _in_and_out(run, [row for row in shown_rows if row.row in of_one], (low, high))
+        drawn = _in_and_out(run, [row for row in shown_rows if row.row in of_one])
         label = f"{kind}: PSNR of the restored pictures against that of the degraded ones, at {len(of_one)} severities"
         figures.append(f"<figure><figcaption>{escaped(kind)}</figcaption>{_svg(280, 250, label, drawn)}</figure>")
     return (
         f"<h4>Severity curves</h4><p>Across: mean PSNR of the degraded pictures, dB; up: that of the restored ones, dB "
-        f"{by_ruler(run.ruler.name)}. A dot is a severity, the gray line is no change, and above it a model helps.</p>"
+        f"{by_ruler(run.ruler.name)}. A dot is a severity, the gray line is no change, and above it a model helps. "
+        "Each chart has axes of its own.</p>"
         f'{_legend(run, run.models[1:])}<div class="small">{"".join(figures)}</div>'
     )
 
 
-def _in_and_out(run: Run, rows: Sequence[Row], ends: tuple[float, float]) -> list[str]:
-    """Of one degradation."""
-    across, up = scale_over(ends, 44, 268), scale_over(ends, 214, 10)
+def _in_and_out(run: Run, rows: Sequence[Row]) -> list[str]:
+    """Of one degradation, both axes alike."""
+    values = [value for row in rows for value in (row.values[METRIC], row.values[METRIC] - row.gain)]
+    across, up = scale_over(values, 44, 268), scale_over(values, 214, 10)
     parts = _levels(up, 44, 268)
     parts += [f'<text x="{across(tick):.1f}" y="236" text-anchor="middle">{tick:g}</text>' for tick in across.ticks]
     parts.append(f'<path class="zero" d="{_path([(across(value), up(value)) for value in (up.low, up.high)])}"/>')

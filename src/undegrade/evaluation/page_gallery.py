@@ -15,7 +15,7 @@ from undegrade.errors import UndegradeError
 from undegrade.evaluation.page_changes import Change, changes, examples
 from undegrade.evaluation.page_markup import by_ruler, escaped, marked, shown, signed
 from undegrade.evaluation.report import Run
-from undegrade.evaluation.run import OUTPUTS, Plan, Restore, _read_output, centre_crop, make
+from undegrade.evaluation.run import OUTPUTS, Plan, Restore, centre_crop, make, read_output
 from undegrade.evaluation.suite import Task
 from undegrade.evaluation.work import Work
 
@@ -105,7 +105,7 @@ def _made_again(run: Run, work: Work, restore: Restore | None, change: Change) -
     plan = Plan(data=work.folder, layout=work.layout, ruler=run.ruler, metrics=run.metrics)
     task = _task(work, score.row, score.picture)
     degraded, clean = make(plan, task)
-    one = restore or partial(_read_output, Path(score.model.removeprefix(OUTPUTS)), task)
+    one = restore or partial(read_output, Path(score.model.removeprefix(OUTPUTS)), task)
     restored = one(degraded, task.kind)[0]
     again = run.ruler.measure(restored, clean, ("psnr",))["psnr"]
     warning = ""

@@ -10,8 +10,7 @@ from undegrade.evaluation.run import INPUT
 from undegrade.metrics import METRICS
 
 NUM_COLOURS = 6  # of models, in page.css
-SHORT = 22  # letters of a name that stays on one line
-DIGITS = {"psnr": 2}  # after the point, where it is not the metric's own number
+SHORT = 24  # letters of a name that stays on one line
 CELLS = {False: "", True: " class=n"}
 
 
@@ -63,7 +62,7 @@ def shown(metric: str, value: float) -> str:
 
 def digits_of(metric: str) -> int:
     """Digits after the point."""
-    return DIGITS.get(metric, METRICS[metric].digits if metric in METRICS else 3)
+    return METRICS[metric].digits if metric in METRICS else 3
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -119,8 +118,11 @@ def swatch(models: Sequence[str], model: str) -> str:
 
 
 def marked(models: Sequence[str], model: str) -> str:
-    """A model's line and its name."""
-    return model_name(model, swatch(models, model))
+    """A model's line and its name; of a long path only its end, where no other model is called so."""
+    end = model.replace("\\", "/").rpartition("/")[2]
+    alone = [name.replace("\\", "/").rpartition("/")[2] for name in models].count(end) == 1
+    brief = f"\u2026/{end}" if end and end != model and len(model) > SHORT and alone else model
+    return model_name(brief, swatch(models, model))
 
 
 def model_name(name: str, mark: str = "") -> str:

@@ -46,16 +46,17 @@ def failures(run: Run) -> str:
     lines = [
         line(
             [
-                head(marked(run.models, s.model)),
-                *map(cell, map(escaped, (s.row, s.picture, s.error))),
+                head(marked(run.models, score.model)),
+                cell(escaped(score.error), kind="error"),
+                *(cell(escaped(text)) for text in (score.row, score.picture)),
             ]
         )
-        for s in run.failures[:MOST_FAILURES]
+        for score in run.failures[:MOST_FAILURES]
     ]
     more = len(run.failures) - len(lines)
     caption = f"<strong>{number_of(len(run.failures), 'restoration', 'restorations')}</strong> could not be measured"
     caption += f"; {more:,} more stand in the record of <code>--json</code>" if more else ""
-    columns = [Column(title=title) for title in ("Model", "Degradation", "Picture", "What was wrong")]
+    columns = [Column(title=title) for title in ("Model", "What was wrong", "Degradation", "Picture")]
     return table(caption, columns, [body(lines)], label="Failures")
 
 
@@ -84,18 +85,18 @@ def _harm(run: Run, caption: str, found: Sequence[Change], *, label: str, clean:
     """A line a picture, the most harm first."""
     by = by_ruler(run.ruler.name)
     found = sorted(found, key=lambda change: (change.after if clean else change.gain, change.score.key))
+    psnr = [Column(title=f"PSNR {when}, dB {by}", number=True) for when in ("before", "after")]
+    gain = Column(title=f"Gain, dB {by}", number=True)
+    columns = [Column(title="Picture"), gain, Column(title="Degradation"), *psnr]
+    if clean:
+        columns = [Column(title="Picture"), Column(title=f"PSNR against itself, dB {by}", number=True)]
     lines = []
     for change in found[:MOST_WORSE]:
-        gain = [cell(signed(change.gain), number=True, kind="bad")]
-        before = [cell(shown(METRIC, change.before), number=True)]
-        after = cell(shown(METRIC, change.after), number=True)
-        what = head(escaped(change.score.picture))
-        row = [] if clean else [cell(escaped(change.score.row))]
-        lines.append(line([what, *row, *([] if clean else before), after, *([] if clean else gain)]))
-    psnr = [Column(title=f"PSNR {when}, dB {by}", number=True) for when in ("before", "after")]
-    columns = [Column(title="Picture"), Column(title="Degradation"), *psnr, Column(title=f"Gain, dB {by}", number=True)]
-    if clean:
-        columns = [columns[0], Column(title=f"PSNR against itself, dB {by}", number=True)]
+        cells = [head(escaped(change.score.picture))]
+        if not clean:
+            cells.append(cell(signed(change.gain), kind="n bad"))
+            cells += [cell(escaped(change.score.row)), cell(shown(METRIC, change.before), number=True)]
+        lines.append(line([*cells, cell(shown(METRIC, change.after), number=True)]))
     more = f"; the {len(lines)} worst" if len(lines) < len(found) else ""
     return table(caption + more, columns, [body(lines)], label=label, narrow=True)
 
@@ -104,11 +105,11 @@ def results(run: Run) -> str:
     """The means of every model in every row with their intervals, the input first, the row of means on top."""
     rows = run.rows()
     by = by_ruler(run.ruler.name)
-    heads = [Column(title="Model"), Column(title="Pictures", number=True)]
+    heads = [Column(title="Model")]
     for name in run.metrics:
         heads += [Column(title=f"{escaped(title)} {by}", number=True) for title in (title_of(name), "95 % interval")]
     heads += [Column(title=f"Gain, dB {by}", number=True)]
-    heads += [Column(title=title, number=True) for title in ("Worse", "Named", "Seconds")]
+    heads += [Column(title=title, number=True) for title in ("Worse", "Named", "Seconds", "Pictures")]
     names = list(dict.fromkeys(row.row for row in rows))
     names.sort(key=lambda name: name != MEAN)  # stable: the means come first, all others as in the suite
     bodies = {name: _group(run, name, [row for row in rows if row.row == name]) for name in names}
@@ -137,9 +138,9 @@ def _group(run: Run, name: str, rows: Sequence[Row]) -> str:
     for row in rows:
         is_input = row.model == INPUT
         told = f"{swatch(run.models, INPUT)}input" if is_input else marked(run.models, row.model)
+        told += '<strong class="bad">INCOMPLETE</strong>' if row.failed else ""
         cells = [
             head(told),
-            _pictures(row),
             *(text for metric in run.metrics for text in _mean(row, metric, best)),
         ]
         gain = "" if is_input or name == CLEAN or not row.values else signed(row.gain)
@@ -148,18 +149,14 @@ def _group(run: Run, name: str, rows: Sequence[Row]) -> str:
         seconds = "" if is_input or not row.values else _seconds(row.seconds)
         kind = "n bad" if row.gain < 0 and gain else "n"
         cells += [cell(gain, kind=kind), *(cell(text, number=True) for text in (worse, named, seconds))]
+        count = f"{row.pictures:,} of {row.pictures + row.failed:,}" if row.failed else f"{row.pictures:,}"
+        cells.append(cell(count, number=True))
         lines.append(line(cells, "before" if is_input else ""))
     return body(lines, "mean" if name == MEAN else "")
 
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.2f}" if seconds >= 0.005 else "&lt;0.01"
-
-
-def _pictures(row: Row) -> str:
-    if not row.failed:
-        return cell(f"{row.pictures:,}", number=True)
-    return cell(f"{row.pictures:,} of {row.pictures + row.failed:,} <strong>INCOMPLETE</strong>", kind="n bad")
 
 
 def _mean(row: Row, metric: str, best: dict[str, str]) -> list[str]:

@@ -177,22 +177,28 @@ def _pictures(folder: Path, layout: str | None) -> PictureSet:
     return open_pictures(folder, layout)[0]
 
 
-_models: dict[str, Restore] = {}  # of this process; one at a time, as they are asked for one after the other
+# The model that this process has open; one at a time, as they are asked for one after the other.
+_models: dict[tuple[Callable[[str], Restore], str], Restore] = {}
 
 
 def _opened(open_model: Callable[[str], Restore], name: str, task: Task) -> Restore:
     if name == INPUT:
         return lambda degraded, kind: (degraded, None)
     if name.startswith(OUTPUTS):
-        return partial(_read_output, Path(name.removeprefix(OUTPUTS)), task)
-    if name not in _models:
+        return partial(read_output, Path(name.removeprefix(OUTPUTS)), task)
+    key = open_model, name
+    if key not in _models:
         _models.clear()
-        _models[name] = open_model(name)
-    return _models[name]
+        _models[key] = open_model(name)
+    return _models[key]
 
 
-def _read_output(folder: Path, task: Task, degraded: Pixels, kind: str | None) -> tuple[Pixels, None]:
-    """What another program made of it: FOLDER/ROW/PICTURE.*, or FOLDER/PICTURE.* where the row has no folder."""
+def read_output(folder: Path, task: Task, degraded: Pixels, kind: str | None) -> tuple[Pixels, None]:
+    """What another program made of it: FOLDER/ROW/PICTURE.*, or FOLDER/PICTURE.* where the row has no folder.
+
+    Raises:
+        UndegradeError: there is no such picture, or there are several.
+    """
     within = folder / task.row if (folder / task.row).is_dir() else folder
     wanted = within / task.picture
     near = find_pictures(wanted.parent) if wanted.parent.is_dir() else []

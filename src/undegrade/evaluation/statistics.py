@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -161,17 +161,3 @@ def compare(scores: Sequence[Score], first: str, second: str, metric: str) -> Co
         high=high,
         p=float(wilcoxon(means).pvalue) if np.any(means) else 1.0,
     )
-
-
-def curve(
-    scores: Sequence[Score], model: str, value: Callable[[Score], float]
-) -> dict[str, tuple[tuple[float, float], ...]]:
-    """For each kind that was tried at several levels: (level, mean), the levels rising."""
-    parts: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for score in scores:
-        if score.model == model and score.level is not None and score.kind is not None and not score.error:
-            parts[score.kind][score.level].append(value(score))
-    return {
-        kind: tuple((level, float(np.mean(levels[level]))) for level in sorted(levels))
-        for kind, levels in parts.items()
-    }
