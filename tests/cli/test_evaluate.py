@@ -47,6 +47,7 @@ def test_a_row_for_each_degradation_and_one_for_clean_pictures(
     assert {row["row"]: row["named"] for row in own}["rain"] == 1  # the model says rain to everything
     assert found["weights"][str(model)]
     assert {"command", "date", "machine", "versions"} <= set(found)
+    assert found["cost"]["seconds"] > 0
 
 
 def test_the_ruler_stands_beside_every_number(pairs: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,8 +63,10 @@ def evaluate(
 
     Exit code 1: pictures were missing or could not be measured, and the scores are incomplete.
     """
+    from undegrade.evaluation.page import write_page
     from undegrade.evaluation.report import circumstances
     from undegrade.evaluation.rulers import find_ruler
+    from undegrade.metrics.energy import measured
 
     models = [*(model or ([] if outputs else [DEFAULT_MODEL])), *(f"{OUTPUTS}{path}" for path in outputs or ())]
     weights = {name: _checked(name) for name in models}
@@ -72,15 +74,20 @@ def evaluate(
     metrics = _metrics(metric)
     work = _work(data, suite, on, crop)
     file = _scores_file(csv, metrics, resume)
-    found = [measure(work, one, models, weights, metrics, file, workers, save_images) for one in rulers]
+    with measured() as cost:
+        found = [measure(work, one, models, weights, metrics, file, workers, save_images) for one in rulers]
     about = circumstances(" ".join(["undegrade", *sys.argv[1:]]), weights)
     if html:
-        from undegrade.evaluation.page import write_page
-
         write_page(found, about, work, html, open_model)
-    record = {**asdict(about), "runs": [one.record() for one in found]}
-    typer.echo(json.dumps(record, indent=2, allow_nan=False)) if as_json else _print(found)
-    if not all(one.complete for one in found):
+    _tell({**asdict(about), "cost": asdict(cost)}, found, as_json=as_json)
+
+
+def _tell(about: dict[str, Any], runs: Sequence[Run], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({**about, "runs": [run.record() for run in runs]}, indent=2, allow_nan=False))
+    else:
+        _print(runs)
+    if not all(run.complete for run in runs):
         raise typer.Exit(1)
 
 
