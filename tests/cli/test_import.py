@@ -125,7 +125,7 @@ def test_what_names_nothing_is_exported_and_evaluated(
     assert difference.max() < 8 / 255
     capsys.readouterr()
     assert main(["evaluate", "--data", str(photo_file.parent), "--model", str(checkpoint), "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)["rows"]
+    rows = json.loads(capsys.readouterr().out)["runs"][0]["rows"]
     assert len(rows) > 1
     assert all(row["named"] is None for row in rows)
     assert main(["evaluate", "--data", str(photo_file.parent), "--model", str(checkpoint)]) == 0

@@ -110,7 +110,8 @@ class Gate:
         each = sigmoid(reading.logits)
         probabilities = each.mean(0)
         # A level is that of the parts that show the kind.
-        levels = frechet_mean((reading.levels * each[..., None]).sum(0) / each.sum(0)[:, None])
+        weights = each + np.float32(1e-12)  # a probability may round to nothing
+        levels = frechet_mean((reading.levels * weights[..., None]).sum(0) / weights.sum(0)[:, None])
         strangeness = float(np.median(self.head.strangeness(reading.embedding)))
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.head.kinds[i]: float(probabilities[i]) for i in order}
