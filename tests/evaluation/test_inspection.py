@@ -237,3 +237,12 @@ def test_the_page_is_written_or_refused(found: Inspection, tmp_path: Path) -> No
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page(found)
     with pytest.raises(UndegradeError, match="cannot be written"):
         write_page(found, tmp_path / "none" / "page.html")
+
+
+def test_attention_is_counted() -> None:
+    class Attention(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            tokens = x.flatten(2).transpose(1, 2)[:, None]  # (1, 1, 64, 3)
+            return nn.functional.scaled_dot_product_attention(tokens, tokens, tokens)
+
+    assert count_macs(Attention(), torch.rand(1, 3, 8, 8)) == 2 * 64 * 64 * 3

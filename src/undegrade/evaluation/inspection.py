@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from undegrade.evaluation.filters import FilterLayer, Rank, filter_layers, rank_of, weight_ranks
 from undegrade.networks import RestorationNetwork, UniversalRestorer
@@ -174,10 +174,31 @@ def sample_picture(channels: int, side: int) -> Tensor:
     return (0.5 + 0.2 * picture / picture.std()).clamp(0, 1)
 
 
+def _counter() -> FlopCounterMode:
+    """PyTorch's counter, which does not know by itself what it takes for attention on the CPU."""
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return FlopCounterMode(display=False, custom_mapping={attention: _attention})
+
+
+def _attention(
+    query: torch.Size,
+    key: torch.Size,
+    value: torch.Size,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    attn_mask: object = None,
+    scale: float | None = None,
+    out_shape: object = None,
+) -> int:
+    """Operations of softmax(q k) v, from the shapes (B, heads, tokens, channels) and the operator's other arguments."""
+    return int(sdpa_flop_count(query, key, value))
+
+
 @torch.no_grad()
 def count_macs(model: nn.Module, image: Tensor) -> int:
     """Multiply-adds of one pass: half of the operations that PyTorch counts in convolutions and matrix products."""
-    counter = FlopCounterMode(display=False)
+    counter = _counter()
     with counter:
         model(image)
     return counter.get_total_flops() // 2
@@ -186,7 +207,7 @@ def count_macs(model: nn.Module, image: Tensor) -> int:
 @torch.no_grad()
 def measured_layers(model: nn.Module, image: Tensor, *, repeats: int = REPEATS) -> tuple[tuple[Layer, ...], float]:
     """Each layer's multiply-adds and seconds, after one pass that does not count; and the seconds outside of layers."""
-    counter = FlopCounterMode(display=False)
+    counter = _counter()
     with counter, _exclusive(model, counter.get_total_flops) as flops:
         model(image)
     passes = []
