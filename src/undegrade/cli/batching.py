@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from undegrade.cli.output import Report, progress, told, treatment_data
+from undegrade.cli.output import Report, progress
 from undegrade.images import check_target
 from undegrade.inference.batch import Done, Output, restore_file
 from undegrade.inference.header import file_sha256
 from undegrade.inference.jobs import Failure, Job, attempt
 from undegrade.inference.journal import Finished, Journal, content_sha256
 from undegrade.inference.placing import check_place, place, unfinished
+from undegrade.reports import done_data, told
 
 if TYPE_CHECKING:
     from undegrade.diagnosis import Diagnosis
@@ -112,18 +113,9 @@ class Batch:
 def describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The record and the row of one file."""
     first, changed = done.pages[0], sum(page.changed for page in done.pages)
-    record: dict[str, Any] = {
-        "input": str(job.source),
-        "output": str(job.target),
-        **treatment_data(first.treatment),
-        "changed": done.changed,
-        "pixels": done.pixels,
-        "seconds": round(done.seconds, 3),
-        "notes": list(done.notes),
-    }
+    record = {"input": str(job.source), "output": str(job.target), **done_data(done)}
     what, sentence = "restored" if changed else "left alone", told(first.treatment)
     if len(done.pages) > 1:
-        record["pages"] = [treatment_data(page.treatment) for page in done.pages]
         what = f"{changed} of {len(done.pages)} pages restored"
         sentence = "; ".join(dict.fromkeys(told(page.treatment) for page in done.pages))
     return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from undegrade.cli.output import Report, as_data, progress
+from undegrade.cli.output import Report, progress
 from undegrade.inference.models import DEFAULT_MODEL
+from undegrade.reports import diagnosis_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +50,7 @@ def diagnose(
                 report.fail(found)
             else:
                 row = (str(source), found.sentence, f"{found.probability:.0%}")
-                report.add({"input": str(source), **as_data(found)}, row)
+                report.add({"input": str(source), **diagnosis_data(found)}, row)
     report.finish(("picture", "found", "probability"))
 
 

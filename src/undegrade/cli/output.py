@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from undegrade.diagnosis import Diagnosis
     from undegrade.inference.jobs import Failure
-    from undegrade.inference.treatment import Treatment
 
 LINES_VERSION = 1  # of the layout of JSON lines
 PIPE_WIDTH = 1000  # characters of a table's line where stdout is no terminal, so that nothing is folded
@@ -154,47 +152,3 @@ def training_progress(steps: int, *, shown: bool) -> Iterator[tuple[Callable[[in
             begun = True
 
         yield advance, console.print
-
-
-def sentence_of(diagnosis: Diagnosis | None) -> str:
-    """What is wrong, for a table."""
-    return diagnosis.sentence if diagnosis else "not named by this model"
-
-
-def as_data(diagnosis: Diagnosis) -> dict[str, Any]:
-    """The diagnosis as JSON-like data."""
-    data = {
-        "label": diagnosis.label,
-        "present": list(diagnosis.present),
-        "probability": round(diagnosis.probability, 4),
-        "sentence": diagnosis.sentence,
-        "probabilities": {label: round(p, 4) for label, p in diagnosis.probabilities.items()},
-    }
-    if diagnosis.strangeness is not None:
-        data["strangeness"] = round(diagnosis.strangeness, 3)
-        data["severities"] = {
-            kind: {
-                "level": round(severity.level, 3),
-                "field": severity.field,
-                "value": None if severity.value is None else round(severity.value, 3),
-                "unit": severity.unit,
-                "family": diagnosis.families[kind],
-            }
-            for kind, severity in diagnosis.severities.items()
-        }
-    return data
-
-
-def treatment_data(treatment: Treatment[Diagnosis]) -> dict[str, Any]:
-    """What was found and done, as JSON-like data."""
-    return {
-        "changed": bool(treatment.steps),
-        "diagnosis": as_data(treatment.finding) if treatment.finding else None,
-        "repaired": [{"kind": kind, "strength": strength} for kind, strength in treatment.repaired],
-        "reason": treatment.reason,
-    }
-
-
-def told(treatment: Treatment[Diagnosis]) -> str:
-    """What was found, and what was not repaired of it and why, for a table."""
-    return "; ".join(text for text in (sentence_of(treatment.finding), treatment.reason) if text)

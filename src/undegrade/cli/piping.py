@@ -45,6 +45,7 @@ def through_pipes(
     Raises:
         UndegradeError: the picture cannot be read, restored or written.
     """
+    from undegrade.images.files import natural_suffix
     from undegrade.inference.batch import restore_file
 
     _check_ends(given, out, overwrite=overwrite)
@@ -54,7 +55,7 @@ def through_pipes(
             with source.open("wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)
         try:
-            ending = f".{form}" if form else _ending(source)
+            ending = f".{form}" if form else natural_suffix(source)
             target = Path(folder) / f"out{ending}" if out in (None, PIPE) else Path(str(out))
             done = restore_file(restorer, Job(source=source, target=target), limits=limits, output=output)
         except UndegradeError as error:
@@ -80,14 +81,3 @@ def _check_ends(given: Path, out: str | None, *, overwrite: bool) -> None:
         raise UndegradeError("-: stdout is a terminal; name a file with --out, or send it on, as in ... > photo.png")
     if given == Path(PIPE) and sys.stdin.isatty():
         raise UndegradeError("-: stdin is a terminal; expected a picture, as in undegrade restore - < photo.png")
-
-
-def _ending(source: Path) -> str:
-    """That of the file's format, by its content, or .png where that is only read."""
-    from undegrade.images import SUFFIXES
-    from undegrade.images.content import open_content
-    from undegrade.images.formats import find_format
-
-    endings = {name: ending for ending, name in reversed(SUFFIXES.items())}
-    with open_content(source) as content:
-        return endings.get(find_format(source, content), ".png")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from undegrade.cli.output import Report, progress, told, treatment_data
+from undegrade.cli.output import Report, progress
 from undegrade.inference.models import DEFAULT_MODEL
+from undegrade.reports import told, treatment_data
 
 if TYPE_CHECKING:
     from undegrade.diagnosis import Diagnosis

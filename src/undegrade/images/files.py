@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from undegrade.errors import UndegradeError
 from undegrade.images import containers, tiff
 from undegrade.images.content import Content, open_content
-from undegrade.images.formats import BITS, READ_SUFFIXES, find_format
+from undegrade.images.formats import BITS, READ_SUFFIXES, SUFFIXES, find_format
 from undegrade.images.heic import load_heic
 from undegrade.images.limits import LIMITS, Limits
 from undegrade.images.metadata import read_metadata, read_profile, refuse_large
@@ -344,3 +344,14 @@ def _files_below(folder: Path) -> Iterator[Path]:
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "."]  # hidden ones hold previews and the like
         yield from (Path(root, name) for name in names)
+
+
+def natural_suffix(path: str | Path) -> str:
+    """The ending of a file's format, by its content, such as ".jpg", or ".png" where the format is only read.
+
+    Raises:
+        UndegradeError: it is no picture.
+    """
+    endings = {name: ending for ending, name in reversed(SUFFIXES.items())}
+    with open_content(Path(path)) as content:
+        return endings.get(find_format(Path(path), content), ".png")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from undegrade.errors import UndegradeError
 
 TRAIN_MODULES = {"accelerate", "safetensors", "skimage", "tensorboard", "torch"}  # brought by undegrade[train]
+SERVE_MODULES = {"fastapi", "multipart", "prometheus_client", "python_multipart", "starlette", "uvicorn"}  # by [serve]
 
 
 class MissingExtra(UndegradeError):
@@ -24,12 +25,25 @@ def needs_train(what: str) -> Iterator[None]:
     Raises:
         MissingExtra: a module of the extra `train` is missing.
     """
+    with _needs(what, "train", TRAIN_MODULES):
+        yield
+
+
+@contextmanager
+def needs_serve(what: str) -> Iterator[None]:
+    """`needs_train` for what answers over HTTP, the extra `serve`."""
+    with _needs(what, "serve", SERVE_MODULES):
+        yield
+
+
+@contextmanager
+def _needs(what: str, extra: str, modules: set[str]) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in TRAIN_MODULES:
+        if (error.name or "").partition(".")[0] not in modules:
             raise
         raise MissingExtra(
-            f"{what} needs the extra train ({error.name} is not installed): pip install 'undegrade[train]', "
-            "or in a checkout pip install -c constraints.txt -e '.[train]'"
+            f"{what} needs the extra {extra} ({error.name} is not installed): pip install 'undegrade[{extra}]', "
+            f"or in a checkout pip install -c constraints.txt -e '.[{extra}]'"
         ) from None
