@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 from undegrade.batch import CLEAN, Record
 from undegrade.diagnosis import Diagnosis, Gate, OwnJudge, Wish, read_head
@@ -98,6 +100,18 @@ class Restorer(BaseRestorer[Diagnosis]):
         self.choice = chosen.sentence
         wish = Wish(only=tuple(only), skip=tuple(skip), force=force)
         super().__init__(chosen.backend, _judge(path, chosen.backend, wish), memory=budget)
+
+    def wishing(self, *, only: Sequence[str] = (), skip: Sequence[str] = (), force: bool = False) -> Restorer:
+        """The same model, asked for other repairs; arguments as for `Restorer`.
+
+        Raises:
+            UndegradeError: the model does not know a kind.
+        """
+        wish = Wish(only=tuple(only), skip=tuple(skip), force=force)
+        wish.check(tuple(label for label in self.backend.labels if label != CLEAN))
+        other = copy(self)
+        other.judge = replace(cast("Gate | OwnJudge", self.judge), wish=wish)
+        return other
 
     def restore_file(self, source: str | Path, target: str | Path) -> Done[Diagnosis]:
         """A picture file restored into another one, of any size, in memory that does not grow with its height.

@@ -32,6 +32,7 @@ from undegrade.cli import (
     teach,
     train,
     video,
+    web,
 )
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
@@ -60,6 +61,7 @@ for verb in (
     calibrate.calibrate,
     export.export,
     serve.serve,
+    web.web,
     catalogue.models,
     catalogue.recipes,
     catalogue.degradations,

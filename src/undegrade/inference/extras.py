@@ -9,6 +9,7 @@ from undegrade.errors import UndegradeError
 
 TRAIN_MODULES = {"accelerate", "safetensors", "skimage", "tensorboard", "torch"}  # brought by undegrade[train]
 SERVE_MODULES = {"fastapi", "multipart", "prometheus_client", "python_multipart", "starlette", "uvicorn"}  # by [serve]
+WEB_MODULES = {"gradio"}  # by [web]
 
 
 class MissingExtra(UndegradeError):
@@ -33,6 +34,13 @@ def needs_train(what: str) -> Iterator[None]:
 def needs_serve(what: str) -> Iterator[None]:
     """`needs_train` for what answers over HTTP, the extra `serve`."""
     with _needs(what, "serve", SERVE_MODULES):
+        yield
+
+
+@contextmanager
+def needs_web(what: str) -> Iterator[None]:
+    """`needs_train` for the page, the extra `web`."""
+    with _needs(what, "web", WEB_MODULES):
         yield
 
 

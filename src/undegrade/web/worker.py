@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,11 +90,7 @@ def _carry_out(order: Order, restorer: Restorer | None, max_pixels: int) -> Answ
     if order.kind == "degrade":
         return _degrade(order, limits)
     assert restorer is not None
-    from undegrade.diagnosis import Wish
-
-    wish = Wish(only=order.only, skip=order.skip, force=order.force)
-    wish.check(tuple(label for label in restorer.backend.labels if label != "clean"))
-    restorer.judge = replace(restorer.judge, wish=wish)  # type: ignore[type-var]
+    restorer = restorer.wishing(only=order.only, skip=order.skip, force=order.force)
     if order.kind == "diagnose":
         return _diagnose(order, restorer, limits)
     return _restore(order, restorer, limits)
