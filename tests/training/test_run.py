@@ -114,7 +114,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 def test_a_run_killed_at_any_step_and_resumed_ends_with_the_same_bits(place: Path) -> None:
     assert carry_out(command("killed", "whole"), place).returncode == 0
-    for number, after in enumerate((3, 4, 5)):  # lines of the log; the last in the second stage
+    for number, after in enumerate((3, 5)):  # lines of the log; the last in the second stage
         kill(command("killed", "broken", *(["--resume"] if number else [])), place, after)
     assert not (place / "broken" / "results.json").exists()
     done = carry_out(command("killed", "broken", "--resume"), place)

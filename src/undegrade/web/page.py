@@ -106,7 +106,7 @@ def _restore_tab() -> None:
                 every = gr.DownloadButton("Download all (ZIP)", visible=False, elem_id="zip")
             odds = gr.Label(label="Probabilities", num_top_classes=6, show_heading=False, elem_id="odds")
             with gr.Accordion("Where it is", open=False) as places:
-                there = gr.Image(label="Where", interactive=False, elem_id="where")
+                there = gr.Image(label="Where", interactive=False, elem_id="where", buttons=["fullscreen", "download"])
                 legend = gr.Markdown("")
     shown = [finding, pair, one, odds]
     wanted = [model, strength, only, skip, local, force]

@@ -104,11 +104,10 @@ def restore_all(files: Sequence[Path], wanted: Wanted, tell: Told) -> tuple[list
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    names: list[str] = []
-    for file in files:
-        taken = sum(name == file.name for name in names)
-        names.append(f"{file.stem} ({taken + 1}){file.suffix}" if taken else file.name)
-    return names
+    """As the files are called; of several that are called alike, all but the first have a number."""
+    called = [file.name for file in files]
+    before = [called[:place].count(name) for place, name in enumerate(called)]
+    return [f"{f.stem} ({n + 1}){f.suffix}" if n else f.name for f, n in zip(files, before, strict=True)]
 
 
 def _restore(
