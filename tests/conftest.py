@@ -1,8 +1,10 @@
 """A tiny model and small pictures that every test may ask for."""
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +17,9 @@ from undegrade.networks import UniversalRestorer
 from undegrade.networks.checkpoint import save_checkpoint
 from undegrade.recipes import RECIPES
 from undegrade.training.run import build
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +67,27 @@ def contented_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_checkpoint(tiny_network("clean"), path.with_suffix(".safetensors"))
     export(path.with_suffix(".safetensors"), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Chromium of the system; without it, or without Playwright, the tests that need it are skipped."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright: pip install playwright")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        one = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def screenshots(pytestconfig: pytest.Config) -> Path:
+    """The folder where pictures of pages are kept to be looked at."""
+    folder = pytestconfig.rootpath / "build" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

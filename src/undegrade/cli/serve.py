@@ -14,9 +14,7 @@ TOKEN = "UNDEGRADE_TOKEN"  # environment
 
 
 def serve(
-    host: Annotated[
-        str, typer.Option(metavar="NAME", help="Address to listen on; other machines reach only others.")
-    ] = ("127.0.0.1"),
+    host: Annotated[str, typer.Option(metavar="NAME", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8642,
     name: Annotated[list[str], typer.Option(metavar="HOST", help="Further host name that it goes by.")] = [],  # noqa: B006
     model: Annotated[list[str], typer.Option(metavar="NAME|PATH", help="Again for more; the first is the default.")] = [  # noqa: B006
@@ -29,6 +27,9 @@ def serve(
     queue: Annotated[int, typer.Option(min=1, help="Pictures at work or waiting; more are refused.")] = 32,
     max_bytes: Annotated[str, typer.Option(metavar="SIZE", help="Of a picture file.")] = "256MB",
     max_pixels: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Of a picture.")] = 200_000_000,
+    at_once: Annotated[
+        int, typer.Option(min=1, metavar="COUNT", help="Pixels; larger pictures become jobs.")
+    ] = 24_000_000,
     memory: Annotated[str, typer.Option(metavar="SIZE", help="Of each worker.")] = "2GB",
     seconds: Annotated[float, typer.Option(min=0.1, help="For a picture; its worker is then replaced.")] = 120,
     keep: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Results of jobs are kept so long.")] = 3600,
@@ -53,6 +54,7 @@ def serve(
             queue=queue,
             max_bytes=parse_size(max_bytes),
             max_pixels=max_pixels,
+            at_once=at_once,
             memory=parse_size(memory),
             work_seconds=seconds,
             keep_seconds=keep,

@@ -21,6 +21,7 @@ def web(
     from undegrade.inference.extras import needs_web
 
     with needs_web("undegrade web"):
-        from undegrade.web.page import launch
+        from undegrade.web.page import free_port, launch
+    port = port or free_port(host)
     typer.echo(f"undegrade shows its page at http://{host}:{port}  (Ctrl-C ends it)")
     launch(host=host, port=port, pages=page, browser=browser)

@@ -16,11 +16,13 @@ class Order:
         kind: "restore", "diagnose" or "degrade".
         source: the picture file.
         target: the file to write, without its ending.
+        at_once: pixels; of a larger picture nothing is done, and the answer's status is 202. 0: of none.
     """
 
     kind: str
     source: str
     target: str
+    at_once: int = 0
     strength: float = 1.0
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
@@ -39,7 +41,7 @@ class Answer:
     """What became of an order.
 
     Args:
-        status: as of HTTP: 200, or 4xx and 5xx with `error`.
+        status: as of HTTP: 200, 202 as `Order.at_once` says, or 4xx and 5xx with `error`.
         report: JSON-like.
         target: the file that was written; empty where none was.
         error: one line.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Sequence
 from html import escape
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ STYLE = """
 .gradio-container { max-width: 78rem !important; margin: 0 auto !important; }
 #finding { font-size: 1.1rem; }
 #pair .slider-wrap, #pair img { touch-action: pan-y pinch-zoom; }
+[data-testid=slider]:focus-visible .icon-wrap { outline: 3px solid currentColor; outline-offset: 3px; }
 """
 INTRO = (
     "# undegrade\nDrop photos: each is judged, repaired where that is seen to help, and left alone where it is well."
@@ -147,7 +150,7 @@ def _on_choice(seen: list[Seen], name: str) -> list[Any]:
 
 
 def _shown(one: Seen) -> list[Any]:
-    download = gr.DownloadButton(value=one.result, visible=bool(one.result))
+    download = gr.DownloadButton(value=one.result or None, visible=bool(one.result))
     return [show(one), one.pair, download, one.odds or None]
 
 
@@ -174,12 +177,19 @@ def _evaluation_tab(pages: Sequence[Path]) -> None:
             gr.HTML(f'{frame} style="width:100%;height:80vh;border:0;background:white"></iframe>')
 
 
+def free_port(host: str) -> int:
+    """A port of this address that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
 def launch(*, host: str = "127.0.0.1", port: int = 7860, pages: Sequence[Path] = (), browser: bool = False) -> None:
     """Show the page until Ctrl-C.
 
     Args:
         host: address to listen on.
-        port: 0 takes a free one.
+        port: to listen on.
         pages: as for `make_page`.
         browser: open it in one.
 
@@ -192,12 +202,13 @@ def launch(*, host: str = "127.0.0.1", port: int = 7860, pages: Sequence[Path] =
     try:
         make_page(pages).queue(default_concurrency_limit=1, max_size=32).launch(
             server_name=host,
-            server_port=port or None,
+            server_port=port,
             inbrowser=browser,
             quiet=True,
             share=False,
             footer_links=[],
             css=STYLE,
+            head=f"<script>{resources.files('undegrade.web').joinpath('page.js').read_text('utf-8')}</script>",
             theme=gr.themes.Default(**FONTS),
             app_kwargs={"middleware": [Middleware(Local)]},
             max_file_size="1gb",

@@ -18,6 +18,7 @@ from undegrade.images.stream import reduced
 from undegrade.inference.models import DEFAULT_MODEL
 from undegrade.metrics import psnr
 from undegrade.reports import told
+from undegrade.web.page_work import untouched
 
 LARGEST = 1024  # pixels, of the photo that is spoiled: enough to see it, and quick
 STEPS = 200  # of a slider
@@ -82,4 +83,6 @@ def _spoil(file: Path, spec: str, seed: int) -> list[Any]:
         files.append(str(folder / f"{name}.png"))
     before, after = (psnr(one.pixels, clean.pixels) for one in (degraded, restored.picture))
     said = f"**{told(restored.treatment)}** · PSNR {before:.2f} dB spoiled, {after:.2f} dB repaired\n\n`{spec}`"
+    if not restored.changed:
+        said += f"\n\n{untouched(restored.treatment.reason)}"
     return [said, (files[0], files[1]), (files[1], files[2])]

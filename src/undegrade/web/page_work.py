@@ -152,16 +152,15 @@ def show(one: Seen) -> str:
     """What was found and done, as Markdown."""
     if one.error:
         return f"**{one.error}**"
-    lines = [f"**{one.finding[:1].upper()}{one.finding[1:]}**"]
-    if one.changed:
-        lines.append(f"Repaired in {one.seconds:.1f} s.")
-    elif one.reason:
-        lines.append("Nothing was changed: no repair was seen to help.")
-    else:
-        lines.append(
-            "Nothing was changed: nothing was found that a repair would make better. It is the same, bit for bit."
-        )
-    return "\n\n".join([*lines, *one.notes])
+    done = f"Repaired in {one.seconds:.1f} s." if one.changed else untouched(one.reason)
+    return "\n\n".join([f"**{one.finding[:1].upper()}{one.finding[1:]}**", done, *one.notes])
+
+
+def untouched(reason: str) -> str:
+    """Why nothing was changed, in a sentence; the reason is that of a treatment, empty where nothing was found."""
+    if reason:
+        return "Nothing was changed: no repair was seen to help."
+    return "Nothing was changed: nothing was found that a repair would make better. It is the same, bit for bit."
 
 
 def where(one: Seen, model: str) -> tuple[NDArray[np.uint8], dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -248,17 +248,24 @@ async def _take(request: Request, desk: Desk, model: str, order: Order, *, wait:
         with desk.upload() as folder:
             source = folder / "picture"
             await receive_picture(request, source)
-            large = order.kind != "diagnose" and source.stat().st_size > desk.settings.sync_bytes
-            if large or not wait:
-                taken = desk.submit(model, order, source)
-                shutil.rmtree(folder, ignore_errors=True)
-                data = _job_data(taken, desk)
-                return JSONResponse(data, 202, headers={"Location": data["url"]})
-            placed = {**vars(order), "source": str(source), "target": str(folder / "result")}
-            done = await desk.carry_out(model, Order(**placed))
+            if not wait:
+                return _job(desk, model, order, source)
+            at_once = 0 if order.kind == "diagnose" else desk.settings.at_once
+            placed = replace(order, source=str(source), target=str(folder / "result"), at_once=at_once)
+            done = await desk.carry_out(model, placed)
+            if done.status == 202:
+                return _job(desk, model, order, source)
             if done.status != 200:
                 raise HTTPException(done.status, done.error)
             return _answer(done, folder, answer)
+
+
+def _job(desk: Desk, model: str, order: Order, source: Path) -> JSONResponse:
+    """Take it on for later, away with the upload, and say where it will be."""
+    taken = desk.submit(model, order, source)
+    shutil.rmtree(source.parent, ignore_errors=True)
+    data = _job_data(taken, desk)
+    return JSONResponse(data, 202, headers={"Location": data["url"]})
 
 
 def _answer(done: Answer, folder: Path, answer: str) -> Response:

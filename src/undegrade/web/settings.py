@@ -33,7 +33,7 @@ class Settings:
     token: str | None = None  # asked of every request but those of health, where there is one
     queue: int = 32  # pictures that are worked on or wait; more are refused with 429
     jobs: int = 1000  # jobs that wait; more are refused with 429
-    sync_bytes: int = 24 << 20  # larger pictures become jobs
+    at_once: int = 24_000_000  # pixels; larger pictures become jobs
     max_bytes: int = 256 << 20  # of a picture file
     max_pixels: int = 200_000_000  # of a picture
     memory: int = 2 << 30  # bytes that a worker's tiles are chosen for; at half as much again it is refused more
@@ -45,7 +45,7 @@ class Settings:
     grace_seconds: float = 30.0  # for requests at work when the service is asked to end
 
     def __post_init__(self) -> None:
-        check_at_least(self, {"port": 0, "queue": 1, "jobs": 1, "sync_bytes": 1, "max_bytes": 1, "max_pixels": 1})
+        check_at_least(self, {"port": 0, "queue": 1, "jobs": 1, "at_once": 1, "max_bytes": 1, "max_pixels": 1})
         check_at_least(self, {"memory": 256 << 20, "upload_seconds": 0, "header_seconds": 0, "work_seconds": 0})
         check_at_least(self, {"job_seconds": 0, "keep_seconds": 0, "grace_seconds": 0})
         if not self.models or len(set(self.models)) != len(self.models):

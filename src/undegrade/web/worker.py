@@ -87,6 +87,8 @@ def _carry_out(order: Order, restorer: Restorer | None, max_pixels: int) -> Answ
     from undegrade.images import Limits
 
     limits = Limits(max_pixels=max_pixels)
+    if order.at_once and _num_pixels(order.source, limits) > order.at_once:
+        return Answer(status=202)
     if order.kind == "degrade":
         return _degrade(order, limits)
     assert restorer is not None
@@ -94,6 +96,14 @@ def _carry_out(order: Order, restorer: Restorer | None, max_pixels: int) -> Answ
     if order.kind == "diagnose":
         return _diagnose(order, restorer, limits)
     return _restore(order, restorer, limits)
+
+
+def _num_pixels(path: str, limits: Any) -> int:
+    """Of all pages, as the header says."""
+    from undegrade.images import open_image
+
+    opened = open_image(path, limits)
+    return int(opened.image.width * opened.image.height * len(opened.pages))
 
 
 def _diagnose(order: Order, restorer: Restorer, limits: Any) -> Answer:

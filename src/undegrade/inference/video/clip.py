@@ -44,7 +44,8 @@ class Clip:
         stream: number of the video stream that is restored.
         codec: its name, such as "h264".
         form: FFmpeg's name of the pixel format.
-        width, height: pixels.
+        width: pixels.
+        height: pixels.
         tags: of its colours.
         time_base: seconds of one tick.
         rate: frames a second, the mean.
