@@ -52,7 +52,9 @@ def drawn_weights() -> Callable[[str], dict[str, Tensor]]:
 
     def draw(key: str, shape: list[int]) -> Tensor:
         values = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
-        if len(shape) >= 2:
+        if key.endswith("running_var"):
+            values = 1 + 0.1 * np.abs(values)
+        elif len(shape) >= 2:
             values = values / np.sqrt(np.prod(shape[1:]))
         elif key.endswith("weight"):
             values = 1 + 0.1 * values

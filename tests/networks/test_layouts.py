@@ -81,6 +81,20 @@ CASES = {
     "promptir_original": Case(layout="PromptIR (original)", config=PROMPTIR, size=(32, 40)),
     "promptir": Case(layout="PromptIR (DCPT)", config=PROMPTIR, size=(32, 40)),
     "mask_promptir": Case(layout="PromptIR (MaskDCPT)", config=PROMPTIR, size=(32, 48), masked="feature0", step=2),
+    "adair": Case(layout="AdaIR (original)", config=RESTORMER, size=(64, 72), step=2),
+    "adair_n2": Case(
+        layout="AdaIR (original)",
+        config={**RESTORMER, "frequency_divisor": 2},
+        size=(64, 72),
+        weights="adair",
+        settings={"frequency_divisor": 2},
+        step=2,
+    ),
+    "dwformer": Case(
+        layout="DWFormer (original)",
+        config={"widths": (8, 16, 32, 16, 8), "blocks": (1, 1, 2, 1, 1)},
+        size=(32, 40),
+    ),
     "swinir": Case(
         layout="SwinIR (original), denoising or JPEG",
         config={**SWINIR, "depths": (2,) * 3, "heads": (2,) * 3},

@@ -1,7 +1,9 @@
 """Restoration networks, one file each, and the catalogue of them all."""
 
+from undegrade.networks.adair import AdaIR
 from undegrade.networks.base import RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
+from undegrade.networks.dwformer import DWFormer
 from undegrade.networks.nafnet import NAFNet
 from undegrade.networks.promptir import PromptIR
 from undegrade.networks.restormer import Restormer
@@ -13,10 +15,14 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
     "restormer": Restormer,
     "swinir": SwinIR,
     "promptir": PromptIR,
+    "adair": AdaIR,
+    "dwformer": DWFormer,
 }
 
 __all__ = [
     "NETWORKS",
+    "AdaIR",
+    "DWFormer",
     "DegradationClassifier",
     "NAFNet",
     "PromptIR",

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from undegrade.networks import NAFNet, PromptIR, Restormer, SwinIR
+from undegrade.networks import AdaIR, DWFormer, NAFNet, PromptIR, Restormer, SwinIR
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -144,6 +144,25 @@ def read_promptir(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
     return Reading(config=config)
 
 
+def read_adair(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
+    """All but what the layout fixes and the size of the mask."""
+    return Reading(config=AdaIR.Config(**_transformer(shapes), **fixed), assumed=("frequency_divisor",))
+
+
+def read_dwformer(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
+    """All but what the layout fixes."""
+    stages = [f"block{number}.blocks." for number in range(1, 6)]
+    hidden = [shapes[f"{stage}0.intra.1.weight"] for stage in stages]
+    config = DWFormer.Config(
+        widths=tuple(shape[1] for shape in hidden),
+        blocks=tuple(_count(shapes, stage) for stage in stages),
+        ratios=tuple(shape[0] // shape[1] for shape in hidden),
+        reduction=hidden[0][1] // shapes["block1.blocks.0.inter.4.mlp.0.weight"][0],
+        **fixed,
+    )
+    return Reading(config=config, assumed=("pooling",))
+
+
 TABLE = "residual_group.blocks.0.attn.relative_position_bias_table"
 
 
@@ -228,6 +247,18 @@ LAYOUTS = (
         read=read_promptir,
     ),
     Layout(name="PromptIR (DCPT)", signs=(r"prompt1\.",), flattened=PROMPTS, read=read_promptir),
+    Layout(
+        name="AdaIR (original)",
+        signs=(r"fre1\.conv1\.", r"encoder_level1\.\d"),
+        unused=r"fre\d\.(conv\.weight|score_gen\.\w+)",
+        read=read_adair,
+    ),
+    Layout(
+        name="DWFormer (original)",
+        signs=(r"downproj1\.", r"block5\.blocks\."),
+        unused=r"block\d\.blocks\.\d+\.inter\.4\.pwconv\.\w+",
+        read=read_dwformer,
+    ),
     Layout(
         name="Restormer (original), dual pixel",
         signs=(r"encoder_level1\.\d", r"skip_conv\."),

@@ -21,6 +21,7 @@ from undegrade.networks.layouts import LAYOUTS, Layout, find_layout
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "network", "net", "generator")
 PREFIXES = ("module.", "_orig_mod.", "net.", "net_g.", "model.", "network.", "generator.")
 HEAD = re.compile(r"(mixing_weights|bottleneck_layers\..*|downsample_layers\..*|last_stage\..*|fc\..*)")
+COUNT = "num_batches_tracked"
 NAMED = 5  # keys that a message names
 
 
@@ -219,7 +220,7 @@ def build(found: Recognised, config: Any, labels: Sequence[str] = ()) -> Univers
         UndegradeError: keys are missing or left over, shapes are others, or the labels do not fit the classifier.
     """
     path = found.weights.path
-    kind: Any = next(kind for kind in NETWORKS.values() if isinstance(config, kind.Config))  # type: ignore[attr-defined]
+    kind: Any = next(kind for kind in NETWORKS.values() if type(config) is kind.Config)  # type: ignore[attr-defined]
     network: RestorationNetwork = kind(config)
     _fill(network, found.tensors, f"{path}: looks like {found.layout.name}, but")
     if not labels:
@@ -240,7 +241,9 @@ def build(found: Recognised, config: Any, labels: Sequence[str] = ()) -> Univers
 
 def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], complaint: str) -> None:
     """Copy the tensors into the module, each one into its place."""
-    own = module.state_dict()
+    # A batch norm's count of batches says nothing of what it computes, and not every file has it.
+    tensors = {key: value for key, value in tensors.items() if not key.endswith(COUNT)}
+    own = {key: value for key, value in module.state_dict().items() if not key.endswith(COUNT)}
     faults = []
     for what, keys in (
         ("missing", [key for key in own if key not in tensors]),
@@ -259,4 +262,4 @@ def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], complaint: str) -
             faults.append(f"{what}: {', '.join(keys[:NAMED])}{more}")
     if faults:
         raise UndegradeError(f"{complaint} keys are {'; '.join(faults)}")
-    module.load_state_dict(tensors)
+    module.load_state_dict(tensors, strict=False)

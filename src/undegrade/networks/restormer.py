@@ -92,16 +92,27 @@ class Restormer(RestorationNetwork):
     def _embed(self, image: Tensor, visible: Tensor | None) -> Tensor:
         return hide(self.patch_embed["proj"](hide(image, visible)), visible)
 
+    def prompted(self, level: int, x: Tensor, image: Tensor, visible: Tensor | None) -> Tensor:
+        """What is sent up from a level, 4 (the latent), 3 or 2: its output. Networks that steer the decoder change it.
+
+        Args:
+            level: number of it.
+            x: its output, (B, 8c, H / 8, W / 8), (B, 4c, H / 4, W / 4) or (B, 2c, H / 2, W / 2).
+            image: (B, 3, H, W).
+            visible: as for `features`.
+        """
+        return x
+
     def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> (B, 4c, H / 4, W / 4), (B, 2c, H / 2, W / 2), (B, 2c, H, W); 6 channels of a dual pixel."""
         fine = self.encoder_level1(self._embed(image, visible), visible)
         middle = self.encoder_level2(self.down1_2(fine, visible), visible)
         coarse = self.encoder_level3(self.down2_3(middle, visible), visible)
-        latent = self.latent(self.down3_4(coarse, visible), visible)
+        latent = self.prompted(4, self.latent(self.down3_4(coarse, visible), visible), image, visible)
         coarse = self.reduce_chan_level3(torch.cat((self.up4_3(latent, visible), coarse), 1))
-        coarse = self.decoder_level3(coarse, visible)
+        coarse = self.prompted(3, self.decoder_level3(coarse, visible), image, visible)
         middle = self.reduce_chan_level2(torch.cat((self.up3_2(coarse, visible), middle), 1))
-        middle = self.decoder_level2(middle, visible)
+        middle = self.prompted(2, self.decoder_level2(middle, visible), image, visible)
         fine = self.decoder_level1(torch.cat((self.up2_1(middle, visible), fine), 1), visible)
         return coarse, middle, fine
 

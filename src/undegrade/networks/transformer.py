@@ -75,18 +75,33 @@ class ChannelAttention(nn.Module):
 
     def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> same shape; hidden pixels neither ask nor answer."""
-        qkv = hide(self.qkv_dwconv(self.qkv(x)), visible)
-        heads = len(self.temperature)
-        query, key, value = qkv.flatten(2).chunk(3, 1)
-        query, key = query.unflatten(1, (heads, -1)), key.unflatten(1, (heads, -1))
-        lengths = length(query) * length(key).transpose(-2, -1)
-        scores = query @ key.transpose(-2, -1) / lengths * self.temperature
-        weights = scores.softmax(-1) if self.softmax else scores.relu()
-        project = self.project_out.weight.flatten(1).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, C, C / heads)
-        mixing = (project @ weights.to(project.dtype)).transpose(1, 2).flatten(2)  # (B, C, C)
-        mixed = (mixing.to(value.dtype) @ value).unflatten(2, x.shape[-2:])
-        bias = self.project_out.bias
-        return mixed if bias is None else mixed + bias.to(mixed.dtype)[:, None, None]
+        query, key, value = hide(self.qkv_dwconv(self.qkv(x)), visible).chunk(3, 1)
+        return attend(query, key, value, self.temperature, self.project_out, softmax=self.softmax)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, temperature: Tensor, project_out: nn.Conv2d, *, softmax: bool = True
+) -> Tensor:
+    """What `ChannelAttention` does with its projections; (B, C, H, W) each -> same shape.
+
+    Args:
+        query: whose channels ask.
+        key: whose channels answer.
+        value: what they answer.
+        temperature: (heads, 1, 1).
+        project_out: 1 x 1, C -> C.
+        softmax: otherwise act is relu.
+    """
+    heads, size = len(temperature), value.shape[-2:]
+    query, key = (x.flatten(2).unflatten(1, (heads, -1)) for x in (query, key))
+    lengths = length(query) * length(key).transpose(-2, -1)
+    scores = query @ key.transpose(-2, -1) / lengths * temperature
+    weights = scores.softmax(-1) if softmax else scores.relu()
+    project = project_out.weight.flatten(1).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, C, C / heads)
+    mixing = (project @ weights.to(project.dtype)).transpose(1, 2).flatten(2)  # (B, C, C)
+    mixed = (mixing.to(value.dtype) @ value.flatten(2)).unflatten(2, size)
+    bias = project_out.bias
+    return mixed if bias is None else mixed + bias.to(mixed.dtype)[:, None, None]
 
 
 def length(x: Tensor) -> Tensor:
