@@ -74,8 +74,8 @@ def our_weights(drawn_weights: Callable[[str], dict[str, Tensor]]) -> Callable[[
 @pytest.fixture(scope="session")
 def picture() -> Callable[..., Tensor]:
     """The picture (1, 3, H, W), or of another number of channels, that the published networks were given."""
-    return lambda height, width, channels=3: torch.from_numpy(
-        np.random.default_rng(0).random((1, channels, height, width), dtype=np.float32)
+    return lambda height, width, channels=3, seed=0: torch.from_numpy(
+        np.random.default_rng(seed).random((1, channels, height, width), dtype=np.float32)
     )
 
 

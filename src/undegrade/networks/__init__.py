@@ -4,6 +4,7 @@ from undegrade.networks.adair import AdaIR
 from undegrade.networks.base import RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.dwformer import DWFormer
+from undegrade.networks.hogformer import HOGformer
 from undegrade.networks.nafnet import NAFNet
 from undegrade.networks.promptir import PromptIR
 from undegrade.networks.restormer import Restormer
@@ -16,6 +17,7 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
     "swinir": SwinIR,
     "promptir": PromptIR,
     "adair": AdaIR,
+    "hogformer": HOGformer,
     "dwformer": DWFormer,
 }
 
@@ -24,6 +26,7 @@ __all__ = [
     "AdaIR",
     "DWFormer",
     "DegradationClassifier",
+    "HOGformer",
     "NAFNet",
     "PromptIR",
     "RestorationNetwork",

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from undegrade.networks import AdaIR, DWFormer, NAFNet, PromptIR, Restormer, SwinIR
+from undegrade.networks import AdaIR, DWFormer, HOGformer, NAFNet, PromptIR, Restormer, SwinIR
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -149,6 +149,22 @@ def read_adair(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
     return Reading(config=AdaIR.Config(**_transformer(shapes), **fixed), assumed=("frequency_divisor",))
 
 
+def read_hogformer(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
+    """All but the norm, which has no weights."""
+    levels = [f"encoder_level{level}." for level in (1, 2, 3)] + ["latent."]
+    hidden = re.compile(r"ffn\.project_in\.weight$")
+    config = HOGformer.Config(
+        width=shapes["patch_embed.proj.weight"][0],
+        blocks=tuple(_count(shapes, level) for level in levels),
+        refinement=_count(shapes, "refinement."),
+        heads=tuple(shapes[f"{level}0.attn_g_spatial.temperature"][0] for level in levels),
+        expansion=_ratio((shape[1], shape[0] // 2) for key, shape in shapes.items() if hidden.search(key)),
+        bias=any(key.endswith("attn_g_spatial.qkv.bias") for key in shapes),
+        **fixed,
+    )
+    return Reading(config=config, assumed=("norm",))
+
+
 def read_dwformer(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
     """All but what the layout fixes."""
     stages = [f"block{number}.blocks." for number in range(1, 6)]
@@ -252,6 +268,12 @@ LAYOUTS = (
         signs=(r"fre1\.conv1\.", r"encoder_level1\.\d"),
         unused=r"fre\d\.(conv\.weight|score_gen\.\w+)",
         read=read_adair,
+    ),
+    Layout(
+        name="HOGformer (original)",
+        signs=(r"skip_patch_embed1\.", r"encoder_level1\.\d+\.attn_g_spatial\."),
+        unused=r".*\.sobel_[xy]|skip_conv\.weight",
+        read=read_hogformer,
     ),
     Layout(
         name="DWFormer (original)",

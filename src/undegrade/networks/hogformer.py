@@ -1,0 +1,296 @@
+"""HOGformer: a U-shaped transformer that sorts pixels by the strength and direction of their edges before it attends.
+
+Paper: "HOGformer", AAAI 2026. Written from a description in prose and checked against the published network's outputs;
+the state-dict names are the published ones. Published checkpoints also carry the Sobel filters of each block, which
+follow from its width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from undegrade.networks.base import RestorationNetwork, check_at_least
+from undegrade.networks.blocks import Stage, hide
+from undegrade.networks.transformer import NORMS, Resize, length
+
+LEVELS = 4
+BINS = 9  # of directions
+CELL = 8  # side of the patches in which pixels are sorted, and of the cells of a histogram
+EPS = 1e-5  # of the norms
+LEAST = 1e-6  # under the root of an edge's strength
+
+
+def normed(x: Tensor, style: str, visible: Tensor | None) -> Tensor:
+    """(x - mean) / sqrt(var + 1e-5) over the channels of each pixel; "bias_free": x / sqrt(var + 1e-5). No weights."""
+    last = x.permute(0, 2, 3, 1)
+    if style == "with_bias":
+        last = F.layer_norm(last, last.shape[-1:], eps=EPS)
+    else:
+        last = last * (last.var(-1, keepdim=True, unbiased=False) + EPS).rsqrt()
+    return hide(last.permute(0, 3, 1, 2), visible)
+
+
+def edges(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, C, H, W) -> strength sqrt(gx^2 + gy^2 + 1e-6) and direction, a share of the turn, of the Sobel gradient."""
+    x = F.pad(x, (1, 1, 1, 1))
+    down = x[..., :-2, :] + 2 * x[..., 1:-1, :] + x[..., 2:, :]
+    across = x[..., :-2] + 2 * x[..., 1:-1] + x[..., 2:]
+    gx, gy = down[..., 2:] - down[..., :-2], across[..., 2:, :] - across[..., :-2, :]
+    strength = (gx.square() + gy.square() + LEAST).sqrt()
+    return strength, (torch.atan2(gy, gx) + math.pi) / (2 * math.pi)
+
+
+def grid_of(height: int, width: int) -> tuple[int, int]:
+    """How many rows and columns of patches hold a map. (Exported models have no floor of negative numbers.)"""
+    return (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
+
+
+def cut(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, patches, 64), zeros to the right and below up to whole patches of 8 x 8."""
+    height, width = x.shape[-2:]
+    rows, columns = grid_of(height, width)
+    x = F.pad(x, (0, columns * CELL - width, 0, rows * CELL - height))
+    return x.unflatten(2, (rows, CELL)).unflatten(4, (columns, CELL)).transpose(3, 4).flatten(4).flatten(2, 3)
+
+
+def joined(patches: Tensor, height: int, width: int) -> Tensor:
+    """The inverse of `cut`; what lies beyond (height, width) is lost."""
+    rows, columns = grid_of(height, width)
+    x = patches.unflatten(2, (rows, columns)).unflatten(4, (CELL, CELL)).transpose(3, 4)
+    return x.flatten(4, 5).flatten(2, 3)[..., :height, :width]
+
+
+def unsorted(x: Tensor, order: Tensor) -> Tensor:
+    """What was gathered along the last axis in that order, put back: y[order[i]] = x[i]."""
+    return torch.gather(x, -1, order.argsort(-1).expand_as(x))
+
+
+class HistogramAttention(nn.Module):
+    """Sorts one half of the channels within patches and all pixels of the picture, attends, and sorts back (DHOGSA).
+
+    The first half u of the channels: the pixels of each 8 x 8 patch by ascending sum over the channels of
+    (bin + 1) * strength, bin one of 9 directions; to it is added a projection of the patch's histogram. Then all pixels
+    by ascending sum over the channels of v's strength * direction, and y = project(A1 v * A2 v),
+    A = exp(s) / (1 + sum exp(s)), s = q k^T * temperature: in A1 the sorted pixels are parted into as many runs as
+    there are heads, in A2 every heads-th pixel belongs together. As published, of a map that is no multiple of 8 real
+    pixels are lost to padding.
+    """
+
+    def __init__(self, channels: int, heads: int, bias: bool) -> None:
+        super().__init__()
+        c = channels
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.qkv = nn.Conv2d(c, 5 * c, 1, bias=bias)
+        self.qkv_dwconv = nn.Conv2d(5 * c, 5 * c, 3, padding=1, groups=5 * c, bias=bias)
+        self.project_out = nn.Conv2d(c, c, 1, bias=bias)
+        self.bin_proj = nn.Conv2d(BINS, c // 2, 1, bias=False)
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape."""
+        half, size = x.shape[1] // 2, x.shape[-2:]
+        first, order = self._sorted_in_patches(x[:, :half])
+        qkv = hide(self.qkv_dwconv(self.qkv(torch.cat((first, x[:, half:]), 1))), visible)
+        strength, direction = edges(qkv[:, 4 * x.shape[1] :])
+        places = (strength * direction).sum(1).flatten(1).sort(dim=1, stable=True).indices[:, None]
+        q1, k1, q2, k2, v = torch.gather(qkv.flatten(2), 2, places.expand(-1, qkv.shape[1], -1)).chunk(5, 1)
+        mixed = self._attended(q1, k1, v, runs=True) * self._attended(q2, k2, v, runs=False)
+        y = self.project_out(unsorted(mixed, places).unflatten(2, size))
+        first = joined(unsorted(cut(y[:, :half]), order), *size)
+        return hide(torch.cat((first, y[:, half:]), 1), visible)
+
+    def _sorted_in_patches(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        """u sorted and with its histograms added, and the order (B, 1, patches, 64)."""
+        height, width = u.shape[-2:]
+        strength, direction = edges(u)
+        bins = (direction * BINS).floor().remainder(BINS)
+        strong, bins = cut(strength), cut(bins)
+        order = ((bins + 1) * strong).sum(1, keepdim=True).sort(dim=-1, stable=True).indices
+        histogram = torch.stack([(strong * (bins == number)).mean((1, 3)) for number in range(BINS)], 1)
+        histogram = histogram / (histogram.sum(1, keepdim=True) + 1e-8)
+        grid = histogram.unflatten(2, grid_of(height, width))
+        told = F.interpolate(self.bin_proj(grid), (height, width), mode="bilinear")
+        patches = cut(u)
+        return joined(torch.gather(patches, -1, order.expand_as(patches)), height, width) + told, order
+
+    def _attended(self, query: Tensor, key: Tensor, value: Tensor, *, runs: bool) -> Tensor:
+        """(B, C, N) each, sorted -> same shape."""
+        heads, number = len(self.temperature), query.shape[2]
+
+        def parted(x: Tensor) -> Tensor:
+            """(B, C, N) -> (B, heads, C, N / heads), zeros behind where N is no multiple."""
+            x = F.pad(x, (0, (number + heads - 1) // heads * heads - number)).unflatten(1, (heads, -1))
+            x = x.unflatten(3, (heads, -1)) if runs else x.unflatten(3, (-1, heads)).transpose(3, 4)
+            return x.flatten(2, 3)
+
+        query, key, value = parted(query), parted(key), parted(value)
+        lengths = length(query) * length(key).transpose(-2, -1)
+        scores = (query @ key.transpose(-2, -1) / lengths * self.temperature).exp()
+        mixed = (scores / (scores.sum(-1, keepdim=True) + 1)).to(value.dtype) @ value
+        mixed = mixed.unflatten(2, (-1, heads))
+        mixed = mixed if runs else mixed.transpose(3, 4)
+        return mixed.flatten(3).flatten(1, 2)[..., :number]
+
+
+class Sharpening(nn.Module):
+    """y = project(z + scale * (z - gelu(mean'(z)))), z = mish(b) * a, a and b convolved halves at twice the size.
+
+    mean' is a 1 x 1 convolution to a single channel; a's kernel is 5 x 5, b's 3 x 3 with gaps of one pixel.
+    """
+
+    def __init__(self, channels: int, expansion: float, bias: bool) -> None:
+        super().__init__()
+        hidden = int(channels * expansion)
+        fine = hidden // 4
+        self.project_in = nn.Conv2d(channels, 2 * hidden, 1, bias=bias)
+        self.dwconv_5 = nn.Conv2d(fine, fine, 5, padding=2, groups=fine, bias=bias)
+        self.dwconv_dilated2_1 = nn.Conv2d(fine, fine, 3, padding=2, dilation=2, groups=fine, bias=bias)
+        self.decompose = nn.Conv2d(fine, 1, 1)
+        self.sigma = nn.ParameterDict({"scale": nn.Parameter(torch.full((1, fine, 1, 1), 1e-5))})
+        self.project_out = nn.Conv2d(hidden, channels, 1, bias=bias)
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape."""
+        a, b = F.pixel_shuffle(self.project_in(x), 2).chunk(2, 1)
+        z = F.mish(self.dwconv_dilated2_1(b)) * self.dwconv_5(a)
+        z = z + self.sigma["scale"] * (z - F.gelu(self.decompose(z)))
+        return hide(self.project_out(F.pixel_unshuffle(z, 2)), visible)
+
+
+class HistogramBlock(nn.Module):
+    """y = x + attention(norm(x)); z = y + sharpening(norm(y))."""
+
+    def __init__(self, channels: int, heads: int, expansion: float, bias: bool, norm: str) -> None:
+        super().__init__()
+        self.attn_g_spatial = HistogramAttention(channels, heads, bias)
+        self.ffn = Sharpening(channels, expansion, bias)
+        self.norm = norm
+
+    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> same shape."""
+        x = x + self.attn_g_spatial(normed(x, self.norm, visible), visible)
+        return x + self.ffn(normed(x, self.norm, visible), visible)
+
+
+class Glance(nn.Module):
+    """The picture at half its size: 2 x 2 means, a 1 x 1 and a depthwise 3 x 3 convolution."""
+
+    def __init__(self, bias: bool) -> None:
+        super().__init__()
+        self.proj = nn.Sequential(
+            nn.AvgPool2d(2), nn.Conv2d(3, 3, 1, bias=bias), nn.Conv2d(3, 3, 3, padding=1, groups=3, bias=bias)
+        )
+
+    def forward(self, image: Tensor, visible: Tensor | None) -> Tensor:
+        """(B, 3, H, W) -> (B, 3, H / 2, W / 2)."""
+        return hide(self.proj(image), visible)
+
+
+class HOGformer(RestorationNetwork):
+    """`features` are the outputs of the decoder levels 3, 2 and 1; refinement and output convolution draw.
+
+    Pixels are sorted over the whole picture, so time and memory grow faster than it, and a rounding may exchange two
+    neighbours in the order.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        """The paper's all-in-one network by default (16.6 M parameters)."""
+
+        width: int = 36  # channels of the finest level; 48 in the setting for all weathers
+        blocks: tuple[int, ...] = (4, 4, 6, 8)  # of each level, finest first
+        refinement: int = 4  # blocks at full size before the output
+        heads: tuple[int, ...] = (1, 2, 4, 8)  # of the attention at each level
+        expansion: float = 2.667  # of the feed-forward network; its hidden channels must be multiples of 4
+        bias: bool = False  # of the convolutions in the blocks
+        norm: str = "with_bias"  # or "bias_free"
+
+        def __post_init__(self) -> None:
+            """Refuse what cannot be built."""
+            check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1, "expansion": 1})
+            for name in ("blocks", "heads"):
+                if len(getattr(self, name)) != LEVELS:
+                    raise ValueError(
+                        f"HOGformer.Config.{name} is {getattr(self, name)}; it must have {LEVELS} numbers, finest first"
+                    )
+            if self.norm not in NORMS:
+                raise ValueError(f"HOGformer.Config.norm is {self.norm!r}; it must be {' or '.join(NORMS)}")
+            widths = [self.width << level for level in range(LEVELS)]
+            if self.width % 2 or any(width % heads for width, heads in zip(widths, self.heads, strict=True)):
+                raise ValueError(
+                    f"HOGformer.Config.width is {self.width}; it must be even, and heads {self.heads} divide {widths}"
+                )
+            if any(int(width * self.expansion) % 4 for width in widths):
+                raise ValueError(
+                    f"HOGformer.Config.expansion is {self.expansion}; it must make multiples of 4 of {widths}"
+                )
+
+    def __init__(self, config: Config) -> None:
+        c, heads, blocks, bias = config.width, config.heads, config.blocks, config.bias
+        super().__init__(
+            config,
+            size_multiple=1 << (LEVELS - 1),
+            feature_channels=(4 * c, 2 * c, 2 * c),
+            global_statistics=True,
+        )
+
+        def stage(channels: int, level: int, number: int) -> Stage:
+            made = (HistogramBlock(channels, heads[level], config.expansion, bias, config.norm) for _ in range(number))
+            return Stage(*made)
+
+        def mix(inputs: int, outputs: int) -> nn.Conv2d:
+            return nn.Conv2d(inputs, outputs, 1, bias=bias)
+
+        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, c, 3, padding=1, bias=bias)})
+        self.skip_patch_embed1, self.skip_patch_embed2, self.skip_patch_embed3 = (Glance(bias) for _ in range(3))
+        self.reduce_chan_level_1, self.reduce_chan_level_2 = mix(2 * c + 3, 2 * c), mix(4 * c + 3, 4 * c)
+        self.reduce_chan_level_3 = mix(8 * c + 3, 8 * c)
+        self.encoder_level1 = stage(c, 0, blocks[0])
+        self.down1_2 = Resize(c, 2 * c, down=True)
+        self.encoder_level2 = stage(2 * c, 1, blocks[1])
+        self.down2_3 = Resize(2 * c, 4 * c, down=True)
+        self.encoder_level3 = stage(4 * c, 2, blocks[2])
+        self.down3_4 = Resize(4 * c, 8 * c, down=True)
+        self.latent = stage(8 * c, 3, blocks[3])
+        self.up4_3 = Resize(8 * c, 4 * c, down=False)
+        self.reduce_chan_level3 = mix(8 * c, 4 * c)
+        self.decoder_level3 = stage(4 * c, 2, blocks[2])
+        self.up3_2 = Resize(4 * c, 2 * c, down=False)
+        self.reduce_chan_level2 = mix(4 * c, 2 * c)
+        self.decoder_level2 = stage(2 * c, 1, blocks[1])
+        self.up2_1 = Resize(2 * c, c, down=False)
+        self.decoder_level1 = stage(2 * c, 0, blocks[0])
+        self.refinement = stage(2 * c, 0, config.refinement)
+        self.output = nn.Conv2d(2 * c, 3, 3, padding=1, bias=bias)
+
+    def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) -> (B, 4c, H / 4, W / 4), (B, 2c, H / 2, W / 2), (B, 2c, H, W)."""
+        image = hide(image, visible)
+        half = self.skip_patch_embed1(image, visible)
+        quarter = self.skip_patch_embed2(half, visible)
+        eighth = self.skip_patch_embed3(quarter, visible)
+
+        def entered(mix: nn.Module, x: Tensor, glance: Tensor) -> Tensor:
+            return hide(mix(torch.cat((x, glance), 1)), visible)
+
+        fine = self.encoder_level1(hide(self.patch_embed["proj"](image), visible), visible)
+        x = entered(self.reduce_chan_level_1, self.down1_2(fine, visible), half)
+        middle = self.encoder_level2(x, visible)
+        x = entered(self.reduce_chan_level_2, self.down2_3(middle, visible), quarter)
+        coarse = self.encoder_level3(x, visible)
+        x = entered(self.reduce_chan_level_3, self.down3_4(coarse, visible), eighth)
+        latent = self.latent(x, visible)
+        coarse = self.reduce_chan_level3(torch.cat((self.up4_3(latent, visible), coarse), 1))
+        coarse = self.decoder_level3(hide(coarse, visible), visible)
+        middle = self.reduce_chan_level2(torch.cat((self.up3_2(coarse, visible), middle), 1))
+        middle = self.decoder_level2(hide(middle, visible), visible)
+        fine = self.decoder_level1(torch.cat((self.up2_1(middle, visible), fine), 1), visible)
+        return coarse, middle, fine
+
+    def draw(self, image: Tensor, features: tuple[Tensor, ...], visible: Tensor | None = None) -> Tensor:
+        """The finest feature refined, and one convolution; (B, 3, H, W)."""
+        return self.output(self.refinement(features[-1], visible))
