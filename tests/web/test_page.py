@@ -33,6 +33,16 @@ CONTROLS = """() => [...document.querySelectorAll('button, input, select, textar
     .filter(e => e.offsetParent && e.tabIndex >= 0)
     .map(e => e.getAttribute('aria-label') || (e.labels && e.labels[0] || e).innerText.trim() || e.outerHTML)"""
 
+# Loaded by the page's own process before anything else; notes whom it calls.
+WATCH = """
+import os, sys
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"):
+        with open(os.environ["WATCH_LOG"], "a") as log:
+            log.write(f"{arguments!r}\\n")
+sys.addaudithook(watch)
+"""
+
 Open = Callable[..., "Page"]
 
 
@@ -41,7 +51,14 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Where the page is shown, by a process of its own."""
     pytest.importorskip("gradio")
     command = [sys.executable, "-m", "undegrade", "web", "--port", "0", "--page", str(SCORES)]
-    environment = {**os.environ, "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("uploads"))}
+    watch, log = tmp_path_factory.mktemp("watch"), tmp_path_factory.mktemp("log") / "calls"
+    (watch / "sitecustomize.py").write_text(WATCH)
+    environment = {
+        **os.environ,
+        "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("uploads")),
+        "PYTHONPATH": f"{watch}:{os.environ.get('PYTHONPATH', '')}",
+        "WATCH_LOG": str(log),
+    }
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     try:
         assert process.stdout is not None
@@ -57,6 +74,9 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     finally:
         process.terminate()
         process.communicate(timeout=30)
+    calls = log.read_text().splitlines()
+    assert calls  # Gradio asks its own page whether it is there
+    assert [call for call in calls if "'127.0.0.1'" not in call] == []
 
 
 @pytest.fixture
