@@ -17,6 +17,7 @@ from undegrade.networks import (
     NETWORKS,
     AdaIR,
     DegradationClassifier,
+    DiffIR,
     DWFormer,
     HOGformer,
     NAFNet,
@@ -53,6 +54,12 @@ SMALL: dict[str, tuple[Any, ...]] = {
         HOGformer.Config(width=12, blocks=(1, 1, 1, 1), refinement=1),
         HOGformer.Config(width=8, blocks=(1, 0, 1, 1), refinement=0, heads=(1, 1, 2, 2), expansion=2, norm="bias_free"),
     ),
+    "diffir": (
+        DiffIR.Config(width=8, blocks=(1, 1, 1, 1), refinement=1, encoder_blocks=1),
+        DiffIR.Config(
+            width=8, blocks=(1, 0, 1, 1), refinement=0, encoder_blocks=0, steps=2, norm="bias_free", head="enlarging"
+        ),
+    ),
     "dwformer": (
         DWFormer.Config(widths=(8, 12, 16, 12, 8), blocks=(1, 1, 2, 1, 1)),
         DWFormer.Config(widths=(8, 12, 16, 12, 8), blocks=(1, 1, 1, 1, 1), reduction=2, pooling="mean"),
@@ -84,6 +91,15 @@ IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
     "promptir": (("width", 0), ("width", 47), ("prompts", 0), ("expansion", 0.5), ("norm_eps", -1.0)),
     "adair": (("width", 4), ("frequency_divisor", 0), ("dual_pixel", True)),
     "hogformer": (("width", 0), ("width", 47), ("expansion", 0.5), ("expansion", 2.66)),
+    "diffir": (
+        ("width", 0),
+        ("width", 47),
+        ("blocks", (1,)),
+        ("steps", 0),
+        ("head", "none"),
+        ("source", "guess"),
+        ("scale", 2),
+    ),
     "dwformer": (("widths", (8, 8, 8)), ("blocks", (1,)), ("reduction", 32), ("pooling", "max")),
     "swinir": (
         ("width", 0),

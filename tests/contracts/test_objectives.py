@@ -49,6 +49,7 @@ VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
         (Restoration.Config(loss="psnr"), True, 8.0),  # dB
         (Restoration.Config(loss="psnr", naming_weight=1.0), True, 8.0),
         (Restoration.Config(frequency_weight=0.1, edge_weight=0.5), False, 0.2),
+        (Restoration.Config(correlation_weight=1.0, histogram_weight=1.0), False, 0.2),
     ),
 }
 

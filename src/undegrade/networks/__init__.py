@@ -3,6 +3,7 @@
 from undegrade.networks.adair import AdaIR
 from undegrade.networks.base import RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
+from undegrade.networks.diffir import DiffIR
 from undegrade.networks.dwformer import DWFormer
 from undegrade.networks.hogformer import HOGformer
 from undegrade.networks.nafnet import NAFNet
@@ -18,6 +19,7 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
     "promptir": PromptIR,
     "adair": AdaIR,
     "hogformer": HOGformer,
+    "diffir": DiffIR,
     "dwformer": DWFormer,
 }
 
@@ -26,6 +28,7 @@ __all__ = [
     "AdaIR",
     "DWFormer",
     "DegradationClassifier",
+    "DiffIR",
     "HOGformer",
     "NAFNet",
     "PromptIR",

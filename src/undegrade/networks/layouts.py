@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from undegrade.networks import AdaIR, DWFormer, HOGformer, NAFNet, PromptIR, Restormer, SwinIR
+from undegrade.networks import AdaIR, DiffIR, DWFormer, HOGformer, NAFNet, PromptIR, Restormer, SwinIR
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -165,6 +165,28 @@ def read_hogformer(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
     return Reading(config=config, assumed=("norm",))
 
 
+def read_diffir(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
+    """All but the number of steps, which has no weights, and the noise that they begin with."""
+    levels = [f"G.encoder_level{level}." for level in (1, 2, 3)] + ["G.latent."]
+    hidden, encoder = re.compile(r"ffn\.project_in\.weight$"), "E" if fixed["source"] == "pair" else "condition"
+    width, inputs = shapes["G.patch_embed.proj.weight"][:2]
+    enlarging = "G.tail.1.weight" in shapes
+    config = DiffIR.Config(
+        width=width,
+        blocks=tuple(_count(shapes, level) for level in levels),
+        refinement=_count(shapes, "G.refinement."),
+        heads=tuple(shapes[f"{level}0.attn.temperature"][0] for level in levels),
+        expansion=_ratio((shape[1], shape[0] // 2) for key, shape in shapes.items() if hidden.search(key)),
+        norm="with_bias" if any(key.endswith("norm1.body.bias") for key in shapes) else "bias_free",
+        head="enlarging" if enlarging else "filling" if inputs == 4 else "same",
+        scale=4 // math.isqrt(inputs // 3) if enlarging else 1,
+        encoder_blocks=len({key.split(".")[2] for key in shapes if re.match(rf"{encoder}\.E\.\d+\.body\.", key)}),
+        denoiser_layers=max(_count(shapes, "denoise.resmlp.") - 1, 1),
+        **fixed,
+    )
+    return Reading(config=config, assumed=("steps", "seed"))
+
+
 def read_dwformer(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
     """All but what the layout fixes."""
     stages = [f"block{number}.blocks." for number in range(1, 6)]
@@ -274,6 +296,19 @@ LAYOUTS = (
         signs=(r"skip_patch_embed1\.", r"encoder_level1\.\d+\.attn_g_spatial\."),
         unused=r".*\.sobel_[xy]|skip_conv\.weight",
         read=read_hogformer,
+    ),
+    Layout(
+        name="DiffIR (original), first stage",
+        signs=(r"G\.encoder_level1\.", r"E\.E\.0\."),
+        fixed={"source": "pair"},
+        read=read_diffir,
+    ),
+    Layout(
+        name="DiffIR (original), second stage",
+        signs=(r"G\.encoder_level1\.", r"condition\.E\.0\."),
+        fixed={"source": "diffusion"},
+        unused=r"diffusion\..*",
+        read=read_diffir,
     ),
     Layout(
         name="DWFormer (original)",

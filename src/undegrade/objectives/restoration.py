@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from undegrade.batch import Batch
 from undegrade.errors import check_at_least
 from undegrade.networks import UniversalRestorer
+from undegrade.objectives.histogram import correlation_loss, histogram_loss
 from undegrade.objectives.naming import naming_loss
 
 LOSSES = ("l1", "psnr")
@@ -55,7 +56,8 @@ def edge_loss(picture: Tensor, clean: Tensor) -> Tensor:
 class Restoration(nn.Module):
     """loss = distance(model(degraded), clean) + naming_weight * naming_loss(classifier(features)).
 
-    The distance is L1 or the PSNR's, and by choice the root of the squared error, frequencies and edges. The last term
+    The distance is L1 or the PSNR's, and by choice the root of the squared error, frequencies, edges, correlation and
+    histograms of oriented gradients. The last term
     keeps the classifier of the pre-training alive, so that the restored model still names what it sees.
     """
 
@@ -68,6 +70,8 @@ class Restoration(nn.Module):
         rmse_weight: float = 0.0  # of the root of each picture's mean squared error, added to the distance
         frequency_weight: float = 0.0  # of `frequency_loss`, added to the distance
         edge_weight: float = 0.0  # of `edge_loss`, added to the distance
+        correlation_weight: float = 0.0  # of `correlation_loss`, added to the distance
+        histogram_weight: float = 0.0  # of `histogram_loss`, added to the distance
         naming_weight: float = 0.0  # of the classification; 0 does not train the classifier
         focal_gamma: float = 2.0
         sharpness: float = 1.0  # of the steering; see UniversalRestorer
@@ -75,6 +79,7 @@ class Restoration(nn.Module):
         def __post_init__(self) -> None:
             """Refuse an unknown loss and weights out of range."""
             check_at_least(self, {"rmse_weight": 0, "frequency_weight": 0, "edge_weight": 0})
+            check_at_least(self, {"correlation_weight": 0, "histogram_weight": 0})
             check_at_least(self, {"naming_weight": 0, "focal_gamma": 0, "sharpness": 0})
             if self.loss not in LOSSES:
                 raise ValueError(f"Restoration.Config.loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
@@ -107,6 +112,8 @@ class Restoration(nn.Module):
             (self.config.rmse_weight, rmse_loss),
             (self.config.frequency_weight, frequency_loss),
             (self.config.edge_weight, edge_loss),
+            (self.config.correlation_weight, correlation_loss),
+            (self.config.histogram_weight, histogram_loss),
         ):
             if weight:
                 distance = distance + weight * term(picture, batch.clean)
