@@ -51,7 +51,7 @@ SMALL: dict[str, tuple[Any, ...]] = {
         AdaIR.Config(width=24, blocks=(1, 1, 1, 1), refinement=1, heads=(1, 2, 2, 4)),
     ),
     "hogformer": (
-        HOGformer.Config(width=12, blocks=(1, 1, 1, 1), refinement=1),
+        HOGformer.Config(width=12, blocks=(1, 0, 0, 1), refinement=1),
         HOGformer.Config(width=8, blocks=(1, 0, 1, 1), refinement=0, heads=(1, 1, 2, 2), expansion=2, norm="bias_free"),
     ),
     "diffir": (
