@@ -71,7 +71,7 @@ def test_only_skip_force_and_local(calibrated: Path, scene: Scene, tmp_path: Pat
     assert not np.array_equal(read_picture(Path(record["output"])).pixels, whole)
     capsys.readouterr()
     assert main([*command, "--skip", "fog"]) == 2
-    assert "--skip: 'fog' is not known; the model repairs noise, jpeg" in capsys.readouterr().err
+    assert "skip: 'fog' is not known; the model repairs noise, jpeg" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -81,7 +81,7 @@ def test_too_small_a_picture_is_not_judged(head: Head) -> None:
 
 
 def test_wishes_have_to_be_known() -> None:
-    with pytest.raises(UndegradeError, match=r"--skip: 'fog' is not known; the model repairs noise, haze"):
+    with pytest.raises(UndegradeError, match=r"skip: 'fog' is not known; the model repairs noise, haze"):
         Wish(skip=("fog",)).check(("noise", "haze"))
     Wish(only=("noise",)).check(("noise", "haze"))
 

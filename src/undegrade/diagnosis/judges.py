@@ -40,7 +40,7 @@ class Wish:
         for option, chosen in (("only", self.only), ("skip", self.skip)):
             for kind in chosen:
                 if kind not in kinds:
-                    raise UndegradeError(f"--{option}: {kind!r} is not known; the model repairs {', '.join(kinds)}")
+                    raise UndegradeError(f"{option}: {kind!r} is not known; the model repairs {', '.join(kinds)}")
 
 
 EVERYTHING = Wish()
