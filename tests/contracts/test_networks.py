@@ -21,6 +21,8 @@ from undegrade.networks import (
     DWFormer,
     HOGformer,
     NAFNet,
+    PIPNAFNet,
+    PIPRestormer,
     PromptIR,
     RestorationNetwork,
     Restormer,
@@ -28,6 +30,8 @@ from undegrade.networks import (
     UniversalRestorer,
 )
 from undegrade.networks.checkpoint import load_checkpoint, save_checkpoint
+
+SMALL_PIP = {"degradations": 2, "prompt_channels": (8, 8, 24), "prompt_sides": (8, 4, 4), "interaction_heads": 2}
 
 # A new network adds one small configuration here, or several where they take other paths, and its impossible values.
 SMALL: dict[str, tuple[Any, ...]] = {
@@ -63,6 +67,32 @@ SMALL: dict[str, tuple[Any, ...]] = {
     "dwformer": (
         DWFormer.Config(widths=(8, 12, 16, 12, 8), blocks=(1, 1, 2, 1, 1)),
         DWFormer.Config(widths=(8, 12, 16, 12, 8), blocks=(1, 1, 1, 1, 1), reduction=2, pooling="mean"),
+    ),
+    "pip_restormer": (
+        PIPRestormer.Config(**SMALL_PIP, width=8, blocks=(1, 1, 1, 1), refinement=0),  # type: ignore[arg-type]
+        PIPRestormer.Config(
+            degradations=2,
+            prompt_channels=(8, 8, 16),
+            prompt_sides=(4, 4, 2),
+            interaction="block_gate",
+            interaction_heads=2,
+            width=8,
+            blocks=(1, 0, 0, 1),
+            refinement=0,
+        ),
+    ),
+    "pip_nafnet": (
+        PIPNAFNet.Config(**SMALL_PIP, width=8, encoder=(1, 1, 1), decoder=(1, 1, 1)),  # type: ignore[arg-type]
+        PIPNAFNet.Config(
+            degradations=2,
+            prompt_channels=(8,),
+            prompt_sides=(4,),
+            interaction="conv_gate",
+            divided=False,
+            width=8,
+            encoder=(1, 1),
+            decoder=(1, 1),
+        ),
     ),
     "swinir": (
         SwinIR.Config(width=12, depths=(2, 2, 2), heads=(2, 3, 2), window=4),
@@ -100,6 +130,14 @@ IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
         ("source", "guess"),
         ("scale", 2),
     ),
+    "pip_restormer": (
+        ("degradations", 0),
+        ("prompt_channels", (64, 128, 256, 512)),
+        ("prompt_sides", (8, 8)),
+        ("interaction", "add"),
+        ("prompt_heads", 5),
+    ),
+    "pip_nafnet": (("degradations", 0), ("prompt_channels", ()), ("interaction_heads", 48)),
     "dwformer": (("widths", (8, 8, 8)), ("blocks", (1,)), ("reduction", 32), ("pooling", "max")),
     "swinir": (
         ("width", 0),

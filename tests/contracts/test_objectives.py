@@ -8,13 +8,14 @@ import torch
 
 from undegrade.batch import Batch
 from undegrade.degradations import DEGRADATIONS
-from undegrade.networks import DegradationClassifier, NAFNet, UniversalRestorer
+from undegrade.networks import DegradationClassifier, DiffIR, NAFNet, PIPNAFNet, RestorationNetwork, UniversalRestorer
 from undegrade.objectives import (
     OBJECTIVES,
     DegradationClassification,
     GuidedTransfer,
     MaskedDegradationClassification,
     MaskedImageModelling,
+    PriorDiffusion,
     Probe,
     Restoration,
 )
@@ -40,6 +41,11 @@ VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
         (GuidedTransfer.Config(), False, 0.3),
         (GuidedTransfer.Config(target="noise", focal_gamma=2.0), True, 0.1),
     ),
+    "prior_diffusion": (
+        (PriorDiffusion.Config(learned="pair"), False, 0.02),
+        (PriorDiffusion.Config(), False, 0.07),
+        (PriorDiffusion.Config(picture_weight=0.0), False, 0.01),
+    ),
     "probe": (
         (Probe.Config(), False, 0.5),
         (Probe.Config(focal_gamma=2.0), True, 0.3),
@@ -49,6 +55,7 @@ VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
         (Restoration.Config(loss="psnr"), True, 8.0),  # dB
         (Restoration.Config(loss="psnr", naming_weight=1.0), True, 8.0),
         (Restoration.Config(frequency_weight=0.1, edge_weight=0.5), False, 0.2),
+        (Restoration.Config(loss="smooth_l1", crowding_weight=0.002, naming_weight=0.1), False, 0.05),
         (Restoration.Config(correlation_weight=1.0, histogram_weight=1.0), False, 0.2),
     ),
 }
@@ -86,7 +93,15 @@ def several(request: pytest.FixtureRequest) -> bool:
 
 def make(name: str, config: Any, steered: bool, several: bool) -> torch.nn.Module:
     torch.manual_seed(0)
-    network = NAFNet(NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1), unshuffle=2, detail_gain=8.0))
+    network: RestorationNetwork
+    small = {"width": 8, "encoder": (1, 1), "decoder": (1, 1)}
+    if name == "prior_diffusion":
+        network = DiffIR(DiffIR.Config(width=8, blocks=(1, 1, 1, 1), refinement=1, encoder_blocks=1, source="both"))
+    elif getattr(config, "crowding_weight", 0.0):
+        prompts = {"prompt_channels": (8,), "prompt_sides": (4,), "degradations": 2 if several else 3}
+        network = PIPNAFNet(PIPNAFNet.Config(**small, **prompts))  # type: ignore[arg-type]
+    else:
+        network = NAFNet(NAFNet.Config(**small, unshuffle=2, detail_gain=8.0))  # type: ignore[arg-type]
     head = DegradationClassifier.Config(num_blocks=1, max_channels=8)
     labels = LABELS[1:] if several else LABELS
     return OBJECTIVES[name](config, UniversalRestorer(network, head, labels, steered=steered, multi_label=several))
@@ -117,9 +132,13 @@ def test_the_gradient_is_finite_and_reaches_the_first_layer(
     objective(batch)["loss"].backward()
     gradients = [p.grad for p in objective.parameters() if p.grad is not None]
     assert all(g.isfinite().all() for g in gradients)
-    # Of a probe, the first layer that learns is the classifier's.
+    # Of a probe, the first layer that learns is the classifier's, and of a diffusion alone that of the condition.
     model = objective.model
-    weight = model.classifier.mixing_weights if name == "probe" else model.network.intro.weight
+    if name == "prior_diffusion":
+        alone = config.picture_weight == 0 and config.learned == "diffusion"
+        weight = (model.network.condition.E[0] if alone else model.network.G.patch_embed["proj"]).weight
+    else:
+        weight = model.classifier.mixing_weights if name == "probe" else model.network.intro.weight
     assert weight.grad is not None
     assert weight.grad.abs().max() > 0
 
@@ -180,6 +199,8 @@ def test_the_configuration_is_frozen_and_keyword_only(name: str) -> None:
         (MaskedImageModelling, "ratio", 0.0),
         (MaskedImageModelling, "picture", "noisy"),
         (GuidedTransfer, "guidance_weight", -0.1),
+        (PriorDiffusion, "learned", "prior"),
+        (PriorDiffusion, "prior_weight", -1.0),
         (Probe, "focal_gamma", -1.0),
     ],
 )

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from undegrade.networks.transformer import BlockStyle, ChannelAttention, PixelNorm
+from undegrade.networks.transformer import BlockStyle, ChannelAttention, PixelNorm, softmax
 
 
 def style(**changes: object) -> BlockStyle:
@@ -26,7 +26,7 @@ def written_out(layer: ChannelAttention, x: Tensor) -> Tensor:
     parts = layer.qkv_dwconv(layer.qkv(x)).chunk(3, 1)
     query, key, value = (part.reshape(batch, 3, channels // 3, height * width) for part in parts)
     scores = F.normalize(query, dim=-1) @ F.normalize(key, dim=-1).transpose(-2, -1) * layer.temperature
-    weights = scores.softmax(-1) if layer.softmax else scores.relu()
+    weights = scores.softmax(-1) if layer.weigh is softmax else scores.relu()
     return layer.project_out((weights @ value).reshape(x.shape))
 
 

@@ -129,9 +129,8 @@ def test_a_run_killed_at_any_step_and_resumed_ends_with_the_same_bits(place: Pat
     assert "complete already; nothing was done" in again.stderr
 
 
-# Batch norm over four pixels, as here at the coarsest level, blows roundings up.
-@pytest.mark.parametrize(("recipe", "near"), [("shared", 1e-5), ("shared_batch_norm", 1e-4)])
-def test_two_processes_find_what_one_finds(recipe: str, near: float, place: Path) -> None:
+def test_two_processes_find_what_one_finds(place: Path) -> None:
+    recipe, near = "shared_batch_norm", 1e-4  # over four pixels, at the coarsest level, it blows roundings up
     alone = carry_out(command(recipe, f"{recipe}-1"), place)
     assert alone.returncode == 0, alone.stderr
     both = carry_out([*launch(), *command(recipe, f"{recipe}-2")], place)

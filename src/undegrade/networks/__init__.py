@@ -1,12 +1,13 @@
 """Restoration networks, one file each, and the catalogue of them all."""
 
 from undegrade.networks.adair import AdaIR
-from undegrade.networks.base import RestorationNetwork
+from undegrade.networks.base import GuidedNetwork, RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.diffir import DiffIR
 from undegrade.networks.dwformer import DWFormer
 from undegrade.networks.hogformer import HOGformer
 from undegrade.networks.nafnet import NAFNet
+from undegrade.networks.pip import PIPNAFNet, PIPRestormer
 from undegrade.networks.promptir import PromptIR
 from undegrade.networks.restormer import Restormer
 from undegrade.networks.swinir import SwinIR
@@ -21,6 +22,8 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
     "hogformer": HOGformer,
     "diffir": DiffIR,
     "dwformer": DWFormer,
+    "pip_restormer": PIPRestormer,
+    "pip_nafnet": PIPNAFNet,
 }
 
 __all__ = [
@@ -29,8 +32,11 @@ __all__ = [
     "DWFormer",
     "DegradationClassifier",
     "DiffIR",
+    "GuidedNetwork",
     "HOGformer",
     "NAFNet",
+    "PIPNAFNet",
+    "PIPRestormer",
     "PromptIR",
     "RestorationNetwork",
     "Restormer",

@@ -17,27 +17,7 @@ from torch import Tensor, nn
 from undegrade.networks.base import check_at_least
 from undegrade.networks.blocks import hide
 from undegrade.networks.restormer import Restormer
-from undegrade.networks.transformer import attend
-
-
-class CrossAttention(nn.Module):
-    """Attention over channels, in which one map asks and another answers: project(softmax(q k^T * temperature) v)."""
-
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        c = channels
-        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
-        self.q = nn.Conv2d(c, c, 1, bias=False)
-        self.q_dwconv = nn.Conv2d(c, c, 3, padding=1, groups=c, bias=False)
-        self.kv = nn.Conv2d(c, 2 * c, 1, bias=False)
-        self.kv_dwconv = nn.Conv2d(2 * c, 2 * c, 3, padding=1, groups=2 * c, bias=False)
-        self.project_out = nn.Conv2d(c, c, 1, bias=False)
-
-    def forward(self, asking: Tensor, answering: Tensor, visible: Tensor | None) -> Tensor:
-        """(B, C, H, W) twice -> same shape."""
-        query = hide(self.q_dwconv(self.q(asking)), visible)
-        key, value = hide(self.kv_dwconv(self.kv(answering)), visible).chunk(2, 1)
-        return attend(query, key, value, self.temperature, self.project_out)
+from undegrade.networks.transformer import CrossAttention
 
 
 class Exchange(nn.Module):
@@ -181,6 +161,6 @@ class AdaIR(Restormer):
         self.fre2 = FrequencyModulation(4 * c, heads, divisor)
         self.fre3 = FrequencyModulation(2 * c, heads, divisor)
 
-    def prompted(self, level: int, x: Tensor, image: Tensor, visible: Tensor | None) -> Tensor:
+    def steered(self, level: int, x: Tensor, image: Tensor, visible: Tensor | None) -> Tensor:
         """x, told of the picture's frequencies."""
         return (self.fre3, self.fre2, self.fre1)[level - 2](image, x, visible)

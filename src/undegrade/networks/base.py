@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undegrade.errors import check_at_least as check_at_least  # for the configs of all networks
+from undegrade.networks.blocks import hide
 
 
 class RestorationNetwork(nn.Module):
@@ -74,3 +75,37 @@ class RestorationNetwork(nn.Module):
         height, width = (side * self.scale for side in image.shape[-2:])
         padded = self.pad(image)
         return self.reconstruct(padded, self.features(padded))[..., :height, :width]
+
+
+class GuidedNetwork(RestorationNetwork):
+    """A network that is told something about the picture, its guide, (B, G): a kind, a sentence, a prior.
+
+    Attributes:
+        guided_by_labels: True where the guide is a weight for each label, so that the classifier's answer is one.
+    """
+
+    guided_by_labels = False
+
+    def usual(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, G), or (1, G) for all: the guide where nobody gives one."""
+        raise TypeError(f"{type(self).__name__} must define usual()")
+
+    def guide_of(self, degraded: Tensor, clean: Tensor, kinds: Tensor, numbers: tuple[int, ...]) -> Tensor:
+        """(B, G), the guide in training, where the answer is known.
+
+        Args:
+            degraded: as of a `Batch`.
+            clean: as of a `Batch`.
+            kinds: (B, labels), 1 for each label that is true of a picture, else 0.
+            numbers: as of a `Batch`; chance is drawn from them.
+        """
+        raise TypeError(f"{type(self).__name__} must define guide_of()")
+
+    def told_features(self, image: Tensor, guide: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
+        """`features` by this guide."""
+        raise TypeError(f"{type(self).__name__} must define told_features()")
+
+    def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
+        """As for every network, by the usual guide of what is visible."""
+        image = hide(image, visible)
+        return self.told_features(image, self.usual(image), visible)

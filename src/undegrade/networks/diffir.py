@@ -8,6 +8,7 @@ steps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from undegrade.networks.base import RestorationNetwork, check_at_least
+from undegrade.networks.base import GuidedNetwork, check_at_least
 from undegrade.networks.blocks import hide
 from undegrade.networks.transformer import (
     BlockStyle,
@@ -172,7 +173,7 @@ class Transformer(nn.Module):
         return coarse, middle, self.refinement(fine, *known)
 
 
-class DiffIR(RestorationNetwork):
+class DiffIR(GuidedNetwork):
     """`features` are the outputs of the decoder levels 3, 2 and of the refinement, told the prior of the picture.
 
     The prior is drawn from the picture alone by `prior`: c = condition(picture), then from pure noise step by step
@@ -267,14 +268,19 @@ class DiffIR(RestorationNetwork):
             found.append(x)
         return tuple(found)
 
-    def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
-        """(B, 3, H, W) -> features by the picture alone, at a quarter, half and all of the folded picture's size."""
-        image = hide(image, visible)
-        return self.told_features(image, self.prior(image)[-1], visible)
+    def usual(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> the prior (B, 256) by the picture alone."""
+        return self.prior(image)[-1]
 
-    def told_features(self, image: Tensor, prior: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
-        """The same by this prior, (B, 256)."""
-        return self.G.features(F.pixel_unshuffle(hide(image, visible), self.config.fold), prior, visible)
+    def guide_of(self, degraded: Tensor, clean: Tensor, kinds: Tensor, numbers: tuple[int, ...]) -> Tensor:
+        """The prior (B, 256): of the pairs in the first stage of training, else by the degraded pictures alone."""
+        if self.config.source == "pair":
+            return self.prior_of_pair(degraded, clean)
+        return self.usual(degraded)
+
+    def told_features(self, image: Tensor, guide: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
+        """(B, 3, H, W) and a prior (B, 256) -> features at a quarter, half and all of the folded picture's size."""
+        return self.G.features(F.pixel_unshuffle(hide(image, visible), self.config.fold), guide, visible)
 
     def draw(self, image: Tensor, features: tuple[Tensor, ...], visible: Tensor | None = None) -> Tensor:
         """The head on the finest feature; (B, 3, H * scale, W * scale)."""
@@ -288,18 +294,35 @@ class DiffIR(RestorationNetwork):
         return drawn + (image if self.scale == 1 else F.interpolate(image, scale_factor=self.scale, mode="nearest"))
 
 
+def betas(steps: int) -> list[float]:
+    """The noise's variance in each step, first to last: from 0.1 to 0.99, linear in its root."""
+    roots = torch.linspace(WEAKEST**0.5, STRONGEST**0.5, steps, dtype=torch.float64).tolist()
+    return [root**2 for root in roots]
+
+
+def noised(prior: Tensor, noise: Tensor, steps: int) -> Tensor:
+    """What the diffusion begins with in training: sqrt(A) z + sqrt(1 - A) n, A the product of 1 - beta over all steps.
+
+    Args:
+        prior: z, (B, 256).
+        noise: n, normal, of the same shape.
+        steps: number of them.
+    """
+    kept = math.prod(1 - beta for beta in betas(steps))
+    return math.sqrt(kept) * prior + math.sqrt(1 - kept) * noise
+
+
 def posterior(steps: int) -> Iterator[tuple[float, float]]:
     """How much of the guessed and of the noisy prior make the less noisy one, step by step from the last to be done.
 
-    beta_t from 0.1 to 0.99, linear in its root; A_t = product of 1 - beta up to t; beta_t sqrt(A_(t-1)) / (1 - A_t) and
+    A_t = product of 1 - beta up to t; beta_t sqrt(A_(t-1)) / (1 - A_t) and
     (1 - A_(t-1)) sqrt(1 - beta_t) / (1 - A_t) (Ho et al., "Denoising Diffusion Probabilistic Models", NeurIPS 2020).
 
     >>> [(round(a, 3), round(b, 3)) for a, b in posterior(2)]
     [(1.0, 0.0), (0.948, 0.01)]
     """
     before = 1.0
-    roots = torch.linspace(WEAKEST**0.5, STRONGEST**0.5, steps, dtype=torch.float64).tolist()
-    for beta in (root**2 for root in roots):
+    for beta in betas(steps):
         after = before * (1 - beta)
         yield beta * before**0.5 / (1 - after), (1 - before) * (1 - beta) ** 0.5 / (1 - after)
         before = after

@@ -132,13 +132,20 @@ class NAFNet(RestorationNetwork):
 
     def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> one (B, width * 2**l, H / (unshuffle * 2**l), ...) a level, deepest (largest l) first."""
+        return self.decode(*self.encode(image, visible), visible)
+
+    def encode(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(B, 3, H, W) -> what the middle blocks make of it, and the skips, width * 2**l channels, finest first."""
         x = hide(self.intro(F.pixel_unshuffle(hide(image, visible), self.config.unshuffle)), visible)
         skips = []
         for encoder, down in zip(self.encoders, self.downs, strict=True):
             x = encoder(x, visible)
             skips.append(x)
             x = down(x)
-        x = self.middle_blks(x, visible)
+        return self.middle_blks(x, visible), tuple(skips)
+
+    def decode(self, x: Tensor, skips: tuple[Tensor, ...], visible: Tensor | None = None) -> tuple[Tensor, ...]:
+        """What `encode` returned -> the features."""
         features = []
         for up, decoder, skip in zip(self.ups, self.decoders, reversed(skips), strict=True):
             x = decoder(up(x) + skip, visible)

@@ -92,7 +92,7 @@ class Restormer(RestorationNetwork):
     def _embed(self, image: Tensor, visible: Tensor | None) -> Tensor:
         return hide(self.patch_embed["proj"](hide(image, visible)), visible)
 
-    def prompted(self, level: int, x: Tensor, image: Tensor, visible: Tensor | None) -> Tensor:
+    def steered(self, level: int, x: Tensor, image: Tensor, visible: Tensor | None) -> Tensor:
         """What is sent up from a level, 4 (the latent), 3 or 2: its output. Networks that steer the decoder change it.
 
         Args:
@@ -105,14 +105,25 @@ class Restormer(RestorationNetwork):
 
     def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> (B, 4c, H / 4, W / 4), (B, 2c, H / 2, W / 2), (B, 2c, H, W); 6 channels of a dual pixel."""
+        return self.decode(image, *self.encode(image, visible), visible)
+
+    def encode(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(B, 3, H, W) -> the latent (B, 8c, H / 8, W / 8), and the skips: c, 2c, 4c channels, finest first."""
         fine = self.encoder_level1(self._embed(image, visible), visible)
         middle = self.encoder_level2(self.down1_2(fine, visible), visible)
         coarse = self.encoder_level3(self.down2_3(middle, visible), visible)
-        latent = self.prompted(4, self.latent(self.down3_4(coarse, visible), visible), image, visible)
+        return self.latent(self.down3_4(coarse, visible), visible), (fine, middle, coarse)
+
+    def decode(
+        self, image: Tensor, latent: Tensor, skips: tuple[Tensor, ...], visible: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        """What `encode` made of the image -> the features."""
+        fine, middle, coarse = skips
+        latent = self.steered(4, latent, image, visible)
         coarse = self.reduce_chan_level3(torch.cat((self.up4_3(latent, visible), coarse), 1))
-        coarse = self.prompted(3, self.decoder_level3(coarse, visible), image, visible)
+        coarse = self.steered(3, self.decoder_level3(coarse, visible), image, visible)
         middle = self.reduce_chan_level2(torch.cat((self.up3_2(coarse, visible), middle), 1))
-        middle = self.prompted(2, self.decoder_level2(middle, visible), image, visible)
+        middle = self.steered(2, self.decoder_level2(middle, visible), image, visible)
         fine = self.decoder_level1(torch.cat((self.up2_1(middle, visible), fine), 1), visible)
         return coarse, middle, fine
 

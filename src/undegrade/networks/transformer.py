@@ -6,6 +6,7 @@ in prose; the state-dict names are the published ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,14 @@ from torch import Tensor, nn
 from undegrade.networks.blocks import hide
 
 NORMS = ("with_bias", "bias_free")
-ATTENTIONS = ("softmax", "relu")
+
+
+def softmax(scores: Tensor) -> Tensor:
+    """exp(s) / sum over the last axis of exp(s)."""
+    return scores.softmax(-1)
+
+
+ATTENTIONS: dict[str, Callable[[Tensor], Tensor]] = {"softmax": softmax, "relu": torch.relu}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +79,21 @@ class ChannelAttention(nn.Module):
         self.qkv = nn.Conv2d(channels, 3 * channels, 1, bias=style.bias)
         self.qkv_dwconv = nn.Conv2d(3 * channels, 3 * channels, 3, padding=1, groups=3 * channels, bias=style.bias)
         self.project_out = nn.Conv2d(channels, channels, 1, bias=style.bias)
-        self.softmax = style.attention == "softmax"
+        self.weigh = ATTENTIONS[style.attention]
 
     def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> same shape; hidden pixels neither ask nor answer."""
         query, key, value = hide(self.qkv_dwconv(self.qkv(x)), visible).chunk(3, 1)
-        return attend(query, key, value, self.temperature, self.project_out, softmax=self.softmax)
+        return attend(query, key, value, self.temperature, self.project_out, self.weigh)
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, temperature: Tensor, project_out: nn.Conv2d, *, softmax: bool = True
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    temperature: Tensor,
+    project_out: nn.Conv2d,
+    weigh: Callable[[Tensor], Tensor] = softmax,
 ) -> Tensor:
     """What `ChannelAttention` does with its projections; (B, C, H, W) each -> same shape.
 
@@ -90,13 +103,13 @@ def attend(
         value: what they answer.
         temperature: (heads, 1, 1).
         project_out: 1 x 1, C -> C.
-        softmax: otherwise act is relu.
+        weigh: act, (B, heads, C / heads, C / heads) -> same shape.
     """
     heads, size = len(temperature), value.shape[-2:]
     query, key = (x.flatten(2).unflatten(1, (heads, -1)) for x in (query, key))
     lengths = length(query) * length(key).transpose(-2, -1)
     scores = query @ key.transpose(-2, -1) / lengths * temperature
-    weights = scores.softmax(-1) if softmax else scores.relu()
+    weights = weigh(scores)
     project = project_out.weight.flatten(1).unflatten(1, (heads, -1)).transpose(0, 1)  # (heads, C, C / heads)
     mixing = (project @ weights.to(project.dtype)).transpose(1, 2).flatten(2)  # (B, C, C)
     mixed = (mixing.to(value.dtype) @ value.flatten(2)).unflatten(2, size)
@@ -107,6 +120,30 @@ def attend(
 def length(x: Tensor) -> Tensor:
     """(..., N) -> (..., 1): the root of the sum of squares; never 0, so that one may divide by it."""
     return torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(1e-12)
+
+
+class CrossAttention(nn.Module):
+    """Attention over channels, in which one map asks and another answers: project(softmax(q k^T * temperature) v)."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        c = channels
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.q = nn.Conv2d(c, c, 1, bias=False)
+        self.q_dwconv = nn.Conv2d(c, c, 3, padding=1, groups=c, bias=False)
+        self.kv = nn.Conv2d(c, 2 * c, 1, bias=False)
+        self.kv_dwconv = nn.Conv2d(2 * c, 2 * c, 3, padding=1, groups=2 * c, bias=False)
+        self.project_out = nn.Conv2d(c, c, 1, bias=False)
+
+    def weigh(self, scores: Tensor) -> Tensor:
+        """(B, heads, C / heads, C / heads) -> same shape: how much each channel takes of each other."""
+        return softmax(scores)
+
+    def forward(self, asking: Tensor, answering: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) twice, or (1, C, H, W) that all pictures ask -> (B, C, H, W)."""
+        query = hide(self.q_dwconv(self.q(asking)), visible)
+        key, value = hide(self.kv_dwconv(self.kv(answering)), visible).chunk(2, 1)
+        return attend(query, key, value, self.temperature, self.project_out, self.weigh)
 
 
 class GatedFeedForward(nn.Module):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from undegrade.networks.base import RestorationNetwork
+from undegrade.networks.base import GuidedNetwork, RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier, NoClassifier
 from undegrade.networks.statistics import exchanged, num_statistics
 
@@ -21,6 +21,8 @@ class UniversalRestorer(nn.Module):
     sigmoid) of sharpness * logits. Otherwise ten degradations share one output layer, and learning is slower
     (docs/experiments.md).
 
+    A network that is guided by labels (PIP) is told the same p, so its features are computed twice: to name, to draw.
+
     Args:
         network: draws the picture and provides the features.
         classifier: reads the features; None, as in most published checkpoints, and nothing is named.
@@ -33,7 +35,8 @@ class UniversalRestorer(nn.Module):
             none, and there is no grader.
 
     Raises:
-        ValueError: labels, kinds or `steered` without a classifier, or `steered`, and the network enlarges the picture.
+        ValueError: labels, kinds or `steered` without a classifier, or `steered`, and the network enlarges the picture,
+            or a network that is guided by labels has more or fewer of them.
     """
 
     def __init__(
@@ -54,6 +57,10 @@ class UniversalRestorer(nn.Module):
             raise ValueError(
                 f"labels are {labels}, kinds are {kinds}, steered is {steered}; without a classifier there can be none"
             )
+        if labels and isinstance(network, GuidedNetwork) and network.guided_by_labels:
+            number = network.config.degradations
+            if number != len(labels):
+                raise ValueError(f"the network's degradations are {number}; labels are {len(labels)}, clean among them")
         self.sharpness, self.multi_label = sharpness, multi_label
         self.network = network
         channels = network.feature_channels[: network.num_tapped]
@@ -99,11 +106,27 @@ class UniversalRestorer(nn.Module):
         """
         return num_statistics(self.network) + self.num_graded + len(self.labels)
 
-    def answer(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """`forward` for sides that are multiples of the network's `size_multiple`."""
-        features = self.network.features(image)
+    def answer(self, image: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`forward` for sides that are multiples of the network's `size_multiple`.
+
+        Args:
+            image: (B, 3, H, W).
+            guide: (B, G), what a `GuidedNetwork` is told beside the picture; None, and it goes by the picture alone.
+        """
+        untold = guide is None or self._guided_by_labels
+        features = self.network.features(image) if untold else self._told(image, guide)
         logits = self.name(features)
-        return self._draw(image, features, logits), logits
+        return self._draw(image, features, logits, guide), logits
+
+    @property
+    def _guided_by_labels(self) -> bool:
+        """What is named with the usual guide is then drawn by its name."""
+        return bool(self.labels) and isinstance(self.network, GuidedNetwork) and self.network.guided_by_labels
+
+    def _told(self, image: Tensor, guide: Tensor | None) -> tuple[Tensor, ...]:
+        if guide is None or not isinstance(self.network, GuidedNetwork):
+            raise ValueError(f"{type(self.network).__name__} takes no guide; expected a GuidedNetwork")
+        return self.network.told_features(image, guide)
 
     def answer_part(self, image: Tensor, context: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
         """`answer` for a part of a picture.
@@ -131,15 +154,19 @@ class UniversalRestorer(nn.Module):
             features = self.network.features(image)
         return self._draw(image, features, logits)
 
-    def _draw(self, image: Tensor, features: tuple[Tensor, ...], logits: Tensor) -> Tensor:
-        """The restored picture; where steered, as the logits say."""
+    def _draw(self, image: Tensor, features: tuple[Tensor, ...], logits: Tensor, guide: Tensor | None = None) -> Tensor:
+        """The restored picture; where steered or guided by labels, as the logits or the guide say."""
+        # Naming alone teaches the classifier; it is not bent to make the picture's loss smaller.
+        sharp = self.sharpness * logits.detach()
+        share = sharp.sigmoid() if self.multi_label else sharp.softmax(1)
+        if self._guided_by_labels:
+            features = self._told(image, share if guide is None else guide)
         picture = self.network.reconstruct(image, features)
         if self.answers is not None:
-            # Naming alone teaches the classifier; it is not bent to make the picture's loss smaller.
-            sharp = self.sharpness * logits.detach()
-            share = (sharp.sigmoid() if self.multi_label else sharp.softmax(1))[:, :, None, None, None]
             each = self.answers(features[-1]).unflatten(1, (len(self.labels), -1))
-            picture = picture + F.pixel_shuffle((each * share).sum(1), self.network.feature_fold)
+            picture = picture + F.pixel_shuffle(
+                (each * share[:, :, None, None, None]).sum(1), self.network.feature_fold
+            )
         return picture
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ from undegrade.objectives.degradation_classification import DegradationClassific
 from undegrade.objectives.guided_transfer import GuidedTransfer
 from undegrade.objectives.masked_degradation_classification import MaskedDegradationClassification
 from undegrade.objectives.masked_image_modelling import MaskedImageModelling
+from undegrade.objectives.prior_diffusion import PriorDiffusion
 from undegrade.objectives.probe import Probe
 from undegrade.objectives.restoration import Restoration
 
@@ -14,6 +15,7 @@ OBJECTIVES: dict[str, type[nn.Module]] = {
     "masked_degradation_classification": MaskedDegradationClassification,
     "masked_image_modelling": MaskedImageModelling,
     "guided_transfer": GuidedTransfer,
+    "prior_diffusion": PriorDiffusion,
     "probe": Probe,
     "restoration": Restoration,
 }
@@ -24,6 +26,7 @@ __all__ = [
     "GuidedTransfer",
     "MaskedDegradationClassification",
     "MaskedImageModelling",
+    "PriorDiffusion",
     "Probe",
     "Restoration",
 ]

@@ -6,20 +6,27 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undegrade.batch import Batch
 from undegrade.errors import check_at_least
-from undegrade.networks import UniversalRestorer
+from undegrade.networks import GuidedNetwork, UniversalRestorer
+from undegrade.networks.pip import Prompted
 from undegrade.objectives.histogram import correlation_loss, histogram_loss
 from undegrade.objectives.naming import naming_loss
 
-LOSSES = ("l1", "psnr")
+LOSSES = ("l1", "smooth_l1", "psnr")
 
 
 def l1_loss(picture: Tensor, clean: Tensor) -> Tensor:
     """mean |picture - clean|, over everything."""
     return (picture - clean).abs().mean()
+
+
+def smooth_l1_loss(picture: Tensor, clean: Tensor) -> Tensor:
+    """mean of d^2 / 2 where |d| < 1, else |d| - 1 / 2, d = picture - clean: between values in [0, 1], half the MSE."""
+    return F.smooth_l1_loss(picture, clean)
 
 
 def psnr_loss(picture: Tensor, clean: Tensor, floor: float) -> Tensor:
@@ -57,21 +64,22 @@ class Restoration(nn.Module):
     """loss = distance(model(degraded), clean) + naming_weight * naming_loss(classifier(features)).
 
     The distance is L1 or the PSNR's, and by choice the root of the squared error, frequencies, edges, correlation and
-    histograms of oriented gradients. The last term
-    keeps the classifier of the pre-training alive, so that the restored model still names what it sees.
+    histograms of oriented gradients, and how alike the prompts of PIP are. The last term keeps the classifier of the
+    pre-training alive, so that the restored model still names what it sees.
     """
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
         """L1 alone by default, as DCPT fine-tunes."""
 
-        loss: str = "l1"  # "l1", or "psnr": minus the PSNR of each picture, in dB
+        loss: str = "l1"  # "l1", "smooth_l1" (PIP), or "psnr": minus the PSNR of each picture, in dB
         psnr_floor: float = 1e-3  # of "psnr": pictures with a smaller mean squared error than this count less
         rmse_weight: float = 0.0  # of the root of each picture's mean squared error, added to the distance
         frequency_weight: float = 0.0  # of `frequency_loss`, added to the distance
         edge_weight: float = 0.0  # of `edge_loss`, added to the distance
         correlation_weight: float = 0.0  # of `correlation_loss`, added to the distance
         histogram_weight: float = 0.0  # of `histogram_loss`, added to the distance
+        crowding_weight: float = 0.0  # of how alike PIP's prompts are, added to the distance; 0.002 in the paper
         naming_weight: float = 0.0  # of the classification; 0 does not train the classifier
         focal_gamma: float = 2.0
         sharpness: float = 1.0  # of the steering; see UniversalRestorer
@@ -80,7 +88,7 @@ class Restoration(nn.Module):
             """Refuse an unknown loss and weights out of range."""
             check_at_least(self, {"rmse_weight": 0, "frequency_weight": 0, "edge_weight": 0})
             check_at_least(self, {"correlation_weight": 0, "histogram_weight": 0})
-            check_at_least(self, {"naming_weight": 0, "focal_gamma": 0, "sharpness": 0})
+            check_at_least(self, {"crowding_weight": 0, "naming_weight": 0, "focal_gamma": 0, "sharpness": 0})
             if self.loss not in LOSSES:
                 raise ValueError(f"Restoration.Config.loss is {self.loss!r}; expected one of {', '.join(LOSSES)}")
             if self.psnr_floor <= 0:
@@ -88,6 +96,9 @@ class Restoration(nn.Module):
 
     def __init__(self, config: Config, model: UniversalRestorer) -> None:
         super().__init__()
+        if config.crowding_weight and not isinstance(model.network, Prompted):
+            name = type(model.network).__name__
+            raise ValueError(f"Restoration.Config.crowding_weight is {config.crowding_weight}; {name} has no prompts")
         self.config, self.model = config, model
         model.sharpness = config.sharpness
 
@@ -103,11 +114,19 @@ class Restoration(nn.Module):
 
         "gain_db" is the fall of `psnr_loss` from input to picture, both with the floor.
         """
-        answer, logits = self.model.answer(batch.degraded)
+        network = self.model.network
+        guide = None
+        if isinstance(network, GuidedNetwork):
+            kinds = batch.present if self.model.multi_label else F.one_hot(batch.label, len(self.model.labels) or -1)
+            assert kinds is not None
+            guide = network.guide_of(batch.degraded, batch.clean, kinds.to(batch.degraded.dtype), batch.numbers)
+        answer, logits = self.model.answer(batch.degraded, guide)
         picture = answer.float()
         floor = self.config.psnr_floor
-        in_decibels = self.config.loss == "psnr"
-        distance = psnr_loss(picture, batch.clean, floor) if in_decibels else l1_loss(picture, batch.clean)
+        if self.config.loss == "psnr":
+            distance = psnr_loss(picture, batch.clean, floor)
+        else:
+            distance = (l1_loss if self.config.loss == "l1" else smooth_l1_loss)(picture, batch.clean)
         for weight, term in (
             (self.config.rmse_weight, rmse_loss),
             (self.config.frequency_weight, frequency_loss),
@@ -117,6 +136,9 @@ class Restoration(nn.Module):
         ):
             if weight:
                 distance = distance + weight * term(picture, batch.clean)
+        if self.config.crowding_weight:
+            assert isinstance(network, Prompted)
+            distance = distance + self.config.crowding_weight * network.crowding()
         with torch.no_grad():
             gain = psnr_loss(batch.degraded, batch.clean, floor) - psnr_loss(picture, batch.clean, floor)
         scalars = {"loss": distance, "distance": distance.detach(), "gain_db": gain}
