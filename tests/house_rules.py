@@ -44,7 +44,7 @@ SHARED = {
         "sweep",
         "veil",
     },
-    "networks": {"base", "blocks", "transformer", "statistics", "shared_norm"},
+    "networks": {"base", "blocks", "levels", "transformer", "statistics", "shared_norm"},
 }
 # Members of these rooms import nothing else at all but the standard library and this.
 ALONE_WITH = {"networks": {"torch"}}

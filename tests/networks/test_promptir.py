@@ -81,7 +81,7 @@ def test_the_degradation_is_named_from_what_follows_the_prompts() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"prompt_channels": (64, 128)}, r"prompt_channels is \(64, 128\); it must have 3"),
+        ({"prompt_channels": (64, 128)}, r"prompt_channels has 2 numbers; it must have 3"),
         (
             {"prompt_channels": (63, 128, 320)},
             r"prompt_channels is \(63, 128, 320\); .* must give multiples of heads\[2\], 4",

@@ -147,7 +147,7 @@ def test_bf16_stays_near_float32(our_weights: Weights, picture: Callable) -> Non
     ("changes", "message"),
     [
         ({"heads": (3, 2, 4, 8)}, r"heads is \(3, 2, 4, 8\); it must divide"),
-        ({"blocks": (1, 1)}, r"blocks is \(1, 1\); it must have 4"),
+        ({"blocks": (1, 1)}, r"blocks has 2 numbers; it must have 4"),
         ({"norm": "batch"}, r"norm is 'batch'; it must be with_bias or bias_free"),
         ({"attention": "linear"}, r"attention is 'linear'; it must be"),
     ],

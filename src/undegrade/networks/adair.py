@@ -161,6 +161,6 @@ class AdaIR(Restormer):
         self.fre2 = FrequencyModulation(4 * c, heads, divisor)
         self.fre3 = FrequencyModulation(2 * c, heads, divisor)
 
-    def steered(self, level: int, x: Tensor, image: Tensor, visible: Tensor | None) -> Tensor:
+    def steered(self, image: Tensor, visible: Tensor | None, level: int, x: Tensor) -> Tensor:
         """x, told of the picture's frequencies."""
         return (self.fre3, self.fre2, self.fre1)[level - 2](image, x, visible)

@@ -18,16 +18,15 @@ from torch import Tensor, nn
 
 from undegrade.networks.base import GuidedNetwork, check_at_least
 from undegrade.networks.blocks import hide
+from undegrade.networks.levels import LEVELS, FourLevels, add_levels, check_levels, decode, encode
 from undegrade.networks.transformer import (
     BlockStyle,
     ChannelAttention,
     GatedFeedForward,
     PixelNorm,
-    Resize,
     check_style,
 )
 
-LEVELS = 4
 PRIOR = 256  # numbers
 FOLD = 4  # of the clean picture, before it is encoded
 WEAKEST, STRONGEST = 0.1, 0.99  # variance of the noise in the first and the last step
@@ -123,34 +122,18 @@ class Denoiser(nn.Module):
         return self.resmlp(torch.cat((condition, torch.full_like(noisy[:, :1], share), noisy), 1))
 
 
-class Transformer(nn.Module):
+class Transformer(FourLevels):
     """Restormer's U whose blocks are told a prior; `up` is the head that enlarges four times, None the plain one."""
 
     def __init__(self, config: DiffIR.Config, inputs: int) -> None:
         super().__init__()
-        c, heads, blocks = config.width, config.heads, config.blocks
+        c, heads = config.width, config.heads
         style = BlockStyle(expansion=config.expansion, bias=False, norm=config.norm, norm_eps=1e-5, attention="softmax")
 
         def stage(channels: int, level: int, number: int) -> PriorStage:
             return PriorStage(PriorBlock(channels, heads[level], style) for _ in range(number))
 
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(inputs, c, 3, padding=1, bias=False)})
-        self.encoder_level1 = stage(c, 0, blocks[0])
-        self.down1_2 = Resize(c, 2 * c, down=True)
-        self.encoder_level2 = stage(2 * c, 1, blocks[1])
-        self.down2_3 = Resize(2 * c, 4 * c, down=True)
-        self.encoder_level3 = stage(4 * c, 2, blocks[2])
-        self.down3_4 = Resize(4 * c, 8 * c, down=True)
-        self.latent = stage(8 * c, 3, blocks[3])
-        self.up4_3 = Resize(8 * c, 4 * c, down=False)
-        self.reduce_chan_level3 = nn.Conv2d(8 * c, 4 * c, 1, bias=False)
-        self.decoder_level3 = stage(4 * c, 2, blocks[2])
-        self.up3_2 = Resize(4 * c, 2 * c, down=False)
-        self.reduce_chan_level2 = nn.Conv2d(4 * c, 2 * c, 1, bias=False)
-        self.decoder_level2 = stage(2 * c, 1, blocks[1])
-        self.up2_1 = Resize(2 * c, c, down=False)
-        self.decoder_level1 = stage(2 * c, 0, blocks[0])
-        self.refinement = stage(2 * c, 0, config.refinement)
+        add_levels(self, config, stage, inputs=inputs)
         if config.head == "enlarging":
             twice = (nn.Conv2d(2 * c, 8 * c, 3, padding=1), nn.PixelShuffle(2))
             again = (nn.Conv2d(2 * c, 8 * c, 3, padding=1), nn.PixelShuffle(2))
@@ -160,17 +143,9 @@ class Transformer(nn.Module):
 
     def features(self, x: Tensor, prior: Tensor, visible: Tensor | None) -> tuple[Tensor, ...]:
         """(B, inputs, H, W) and (B, 256) -> (B, 4c, H / 4, W / 4), (B, 2c, H / 2, W / 2), (B, 2c, H, W)."""
-        known = (prior, visible)
-        fine = self.encoder_level1(hide(self.patch_embed["proj"](x), visible), *known)
-        middle = self.encoder_level2(self.down1_2(fine, visible), *known)
-        coarse = self.encoder_level3(self.down2_3(middle, visible), *known)
-        latent = self.latent(self.down3_4(coarse, visible), *known)
-        coarse = self.reduce_chan_level3(torch.cat((self.up4_3(latent, visible), coarse), 1))
-        coarse = self.decoder_level3(coarse, *known)
-        middle = self.reduce_chan_level2(torch.cat((self.up3_2(coarse, visible), middle), 1))
-        middle = self.decoder_level2(middle, *known)
-        fine = self.decoder_level1(torch.cat((self.up2_1(middle, visible), fine), 1), *known)
-        return coarse, middle, self.refinement(fine, *known)
+        latent, skips = encode(self, x, prior, visible=visible)
+        coarse, middle, fine = decode(self, latent, skips, prior, visible=visible)
+        return coarse, middle, self.refinement(fine, prior, visible)
 
 
 class DiffIR(GuidedNetwork):
@@ -206,10 +181,7 @@ class DiffIR(GuidedNetwork):
             """Refuse what cannot be built."""
             check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1, "expansion": 1, "seed": 0})
             check_at_least(self, {"encoder_blocks": 0, "denoiser_layers": 0, "steps": 1})
-            for name in ("blocks", "heads"):
-                if len(getattr(self, name)) != LEVELS:
-                    count = len(getattr(self, name))
-                    raise ValueError(f"DiffIR.Config.{name} has {count} numbers; it must have {LEVELS}, finest first")
+            check_levels(self)
             for name, known in (("head", HEADS), ("source", SOURCES)):
                 if getattr(self, name) not in known:
                     raise ValueError(f"DiffIR.Config.{name} is {getattr(self, name)}; it must be {' or '.join(known)}")

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from undegrade.networks.base import RestorationNetwork, check_at_least
 from undegrade.networks.blocks import Stage, hide
-from undegrade.networks.transformer import NORMS, Resize, length
+from undegrade.networks.levels import LEVELS, FourLevels, add_levels, check_levels, decode, encode
+from undegrade.networks.transformer import NORMS, length
 
-LEVELS = 4
 BINS = 9  # of directions
 CELL = 8  # side of the patches in which pixels are sorted, and of the cells of a histogram
 EPS = 1e-5  # of the norms
@@ -190,7 +190,7 @@ class Glance(nn.Module):
         return hide(self.proj(image), visible)
 
 
-class HOGformer(RestorationNetwork):
+class HOGformer(FourLevels, RestorationNetwork):
     """`features` are the outputs of the decoder levels 3, 2 and 1; refinement and output convolution draw.
 
     Pixels are sorted over the whole picture, so time and memory grow faster than it, and a rounding may exchange two
@@ -212,11 +212,7 @@ class HOGformer(RestorationNetwork):
         def __post_init__(self) -> None:
             """Refuse what cannot be built."""
             check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1, "expansion": 1})
-            for name in ("blocks", "heads"):
-                if len(getattr(self, name)) != LEVELS:
-                    raise ValueError(
-                        f"HOGformer.Config.{name} is {getattr(self, name)}; it must have {LEVELS} numbers, finest first"
-                    )
+            check_levels(self)
             if self.norm not in NORMS:
                 raise ValueError(f"HOGformer.Config.norm is {self.norm!r}; it must be {' or '.join(NORMS)}")
             widths = [self.width << level for level in range(LEVELS)]
@@ -230,7 +226,7 @@ class HOGformer(RestorationNetwork):
                 )
 
     def __init__(self, config: Config) -> None:
-        c, heads, blocks, bias = config.width, config.heads, config.blocks, config.bias
+        c, heads, bias = config.width, config.heads, config.bias
         super().__init__(
             config,
             size_multiple=1 << (LEVELS - 1),
@@ -245,26 +241,10 @@ class HOGformer(RestorationNetwork):
         def mix(inputs: int, outputs: int) -> nn.Conv2d:
             return nn.Conv2d(inputs, outputs, 1, bias=bias)
 
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, c, 3, padding=1, bias=bias)})
+        add_levels(self, config, stage, bias=bias)
         self.skip_patch_embed1, self.skip_patch_embed2, self.skip_patch_embed3 = (Glance(bias) for _ in range(3))
         self.reduce_chan_level_1, self.reduce_chan_level_2 = mix(2 * c + 3, 2 * c), mix(4 * c + 3, 4 * c)
         self.reduce_chan_level_3 = mix(8 * c + 3, 8 * c)
-        self.encoder_level1 = stage(c, 0, blocks[0])
-        self.down1_2 = Resize(c, 2 * c, down=True)
-        self.encoder_level2 = stage(2 * c, 1, blocks[1])
-        self.down2_3 = Resize(2 * c, 4 * c, down=True)
-        self.encoder_level3 = stage(4 * c, 2, blocks[2])
-        self.down3_4 = Resize(4 * c, 8 * c, down=True)
-        self.latent = stage(8 * c, 3, blocks[3])
-        self.up4_3 = Resize(8 * c, 4 * c, down=False)
-        self.reduce_chan_level3 = mix(8 * c, 4 * c)
-        self.decoder_level3 = stage(4 * c, 2, blocks[2])
-        self.up3_2 = Resize(4 * c, 2 * c, down=False)
-        self.reduce_chan_level2 = mix(4 * c, 2 * c)
-        self.decoder_level2 = stage(2 * c, 1, blocks[1])
-        self.up2_1 = Resize(2 * c, c, down=False)
-        self.decoder_level1 = stage(2 * c, 0, blocks[0])
-        self.refinement = stage(2 * c, 0, config.refinement)
         self.output = nn.Conv2d(2 * c, 3, 3, padding=1, bias=bias)
 
     def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -274,22 +254,13 @@ class HOGformer(RestorationNetwork):
         quarter = self.skip_patch_embed2(half, visible)
         eighth = self.skip_patch_embed3(quarter, visible)
 
-        def entered(mix: nn.Module, x: Tensor, glance: Tensor) -> Tensor:
-            return hide(mix(torch.cat((x, glance), 1)), visible)
+        mixes = (self.reduce_chan_level_1, self.reduce_chan_level_2, self.reduce_chan_level_3)
 
-        fine = self.encoder_level1(hide(self.patch_embed["proj"](image), visible), visible)
-        x = entered(self.reduce_chan_level_1, self.down1_2(fine, visible), half)
-        middle = self.encoder_level2(x, visible)
-        x = entered(self.reduce_chan_level_2, self.down2_3(middle, visible), quarter)
-        coarse = self.encoder_level3(x, visible)
-        x = entered(self.reduce_chan_level_3, self.down3_4(coarse, visible), eighth)
-        latent = self.latent(x, visible)
-        coarse = self.reduce_chan_level3(torch.cat((self.up4_3(latent, visible), coarse), 1))
-        coarse = self.decoder_level3(hide(coarse, visible), visible)
-        middle = self.reduce_chan_level2(torch.cat((self.up3_2(coarse, visible), middle), 1))
-        middle = self.decoder_level2(hide(middle, visible), visible)
-        fine = self.decoder_level1(torch.cat((self.up2_1(middle, visible), fine), 1), visible)
-        return coarse, middle, fine
+        def entering(level: int, x: Tensor) -> Tensor:
+            return hide(mixes[level - 2](torch.cat((x, (half, quarter, eighth)[level - 2]), 1)), visible)
+
+        latent, skips = encode(self, image, visible=visible, entering=entering)
+        return decode(self, latent, skips, visible=visible)
 
     def draw(self, image: Tensor, features: tuple[Tensor, ...], visible: Tensor | None = None) -> Tensor:
         """The finest feature refined, and one convolution; (B, 3, H, W)."""

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from undegrade.networks.base import RestorationNetwork, check_at_least
 from undegrade.networks.blocks import Stage, hide
+from undegrade.networks.levels import LEVELS, FourLevels, add_levels, check_levels, encode
 from undegrade.networks.transformer import BlockStyle, Resize, TransformerBlock, check_style
 
-LEVELS = 4
 PROMPTED = 3  # of them have a prompt
 
 
@@ -39,7 +39,7 @@ class Prompt(nn.Module):
         return hide(self.conv3x3(hide(enlarged, visible)), visible)
 
 
-class PromptIR(RestorationNetwork):
+class PromptIR(FourLevels, RestorationNetwork):
     """The tapped `features` are the maps after the prompts of levels 3, 2 and 1; the finest one behind them draws."""
 
     @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,11 @@ class PromptIR(RestorationNetwork):
             check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1})
             check_at_least(self, {"expansion": 1, "norm_eps": 0})
             check_at_least(self, {"prompts": 1, "prompt_channels": 1, "prompt_sides": 1})
-            for name, number in {"blocks": LEVELS, "heads": LEVELS, "prompt_channels": PROMPTED,
-                                 "prompt_sides": PROMPTED}.items():  # fmt: skip
-                if len(getattr(self, name)) != number:
+            check_levels(self)
+            for name in ("prompt_channels", "prompt_sides"):
+                if (number := len(getattr(self, name))) != PROMPTED:
                     raise ValueError(
-                        f"PromptIR.Config.{name} is {getattr(self, name)}; it must have {number} numbers, finest first"
+                        f"PromptIR.Config.{name} has {number} numbers; it must have {PROMPTED}, finest first"
                     )
             c, (p1, p2, p3) = self.width, self.prompt_channels
             check_style(self, (c, 2 * c, 4 * c, 8 * c), self.heads)
@@ -79,7 +79,7 @@ class PromptIR(RestorationNetwork):
                 )
 
     def __init__(self, config: Config) -> None:
-        c, heads, blocks = config.width, config.heads, config.blocks
+        c, heads = config.width, config.heads
         super().__init__(
             config,
             size_multiple=1 << (LEVELS - 1),
@@ -102,40 +102,22 @@ class PromptIR(RestorationNetwork):
             return Prompt(inputs, config.prompt_channels[level], config.prompts, config.prompt_sides[level])
 
         p1, p2, p3 = config.prompt_channels
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, c, 3, padding=1, bias=False)})
-        self.encoder_level1 = stage(c, 0, blocks[0])
-        self.down1_2 = Resize(c, 2 * c, down=True)
-        self.encoder_level2 = stage(2 * c, 1, blocks[1])
-        self.down2_3 = Resize(2 * c, 4 * c, down=True)
-        self.encoder_level3 = stage(4 * c, 2, blocks[2])
-        self.down3_4 = Resize(4 * c, 8 * c, down=True)
-        self.latent = stage(8 * c, 3, blocks[3])
+        add_levels(self, config, stage)
         self.prompt3, self.prompt2, self.prompt1 = prompt(8 * c, 2), prompt(4 * c, 1), prompt(2 * c, 0)
         # All three have as many heads as the third level.
         self.noise_level3 = TransformerBlock(8 * c + p3, heads[2], style)
         self.reduce_noise_level3 = nn.Conv2d(8 * c + p3, 4 * c, 1, bias=False)
         self.up4_3 = Resize(4 * c, 2 * c, down=False)
         self.reduce_chan_level3 = nn.Conv2d(6 * c, 4 * c, 1, bias=False)
-        self.decoder_level3 = stage(4 * c, 2, blocks[2])
         self.noise_level2 = TransformerBlock(4 * c + p2, heads[2], style)
         self.reduce_noise_level2 = nn.Conv2d(4 * c + p2, 4 * c, 1, bias=False)
-        self.up3_2 = Resize(4 * c, 2 * c, down=False)
-        self.reduce_chan_level2 = nn.Conv2d(4 * c, 2 * c, 1, bias=False)
-        self.decoder_level2 = stage(2 * c, 1, blocks[1])
         self.noise_level1 = TransformerBlock(2 * c + p1, heads[2], style)
         self.reduce_noise_level1 = nn.Conv2d(2 * c + p1, 2 * c, 1, bias=False)
-        self.up2_1 = Resize(2 * c, c, down=False)
-        self.decoder_level1 = stage(2 * c, 0, blocks[0])
-        self.refinement = stage(2 * c, 0, config.refinement)
         self.output = nn.Conv2d(2 * c, 3, 3, padding=1, bias=False)
 
     def features(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, 3, H, W) -> 4c at 1/8 and 1/4, 2c at 1/2: after the prompts; and (B, 2c, H, W) of the decoder."""
-        x = hide(self.patch_embed["proj"](hide(image, visible)), visible)
-        fine = self.encoder_level1(x, visible)
-        middle = self.encoder_level2(self.down1_2(fine, visible), visible)
-        coarse = self.encoder_level3(self.down2_3(middle, visible), visible)
-        x = self.latent(self.down3_4(coarse, visible), visible)
+        x, (fine, middle, coarse) = encode(self, image, visible=visible)
         third = self.reduce_noise_level3(self.noise_level3(torch.cat((x, self.prompt3(x, visible)), 1), visible))
         x = self.reduce_chan_level3(torch.cat((self.up4_3(third, visible), coarse), 1))
         x = self.decoder_level3(x, visible)

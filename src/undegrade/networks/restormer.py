@@ -8,18 +8,17 @@ give the copies of DCPT and MaskDCPT stands in docs/networks.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from undegrade.networks.base import RestorationNetwork, check_at_least
 from undegrade.networks.blocks import Stage, hide
-from undegrade.networks.transformer import BlockStyle, Resize, TransformerBlock, check_style
+from undegrade.networks.levels import LEVELS, FourLevels, add_levels, check_levels, decode, encode
+from undegrade.networks.transformer import BlockStyle, TransformerBlock, check_style
 
-LEVELS = 4
 
-
-class Restormer(RestorationNetwork):
+class Restormer(FourLevels, RestorationNetwork):
     """`features` are the outputs of the decoder levels 3, 2 and 1; refinement and output convolution draw."""
 
     @dataclass(frozen=True, kw_only=True)
@@ -41,15 +40,11 @@ class Restormer(RestorationNetwork):
             """Refuse what cannot be built."""
             check_at_least(self, {"width": 1, "blocks": 0, "refinement": 0, "heads": 1})
             check_at_least(self, {"expansion": 1, "norm_eps": 0})
-            for name in ("blocks", "heads"):
-                if len(getattr(self, name)) != LEVELS:
-                    raise ValueError(
-                        f"Restormer.Config.{name} is {getattr(self, name)}; it must have {LEVELS} numbers, finest first"
-                    )
+            check_levels(self)
             check_style(self, tuple(self.width << level for level in range(LEVELS)), self.heads)
 
     def __init__(self, config: Config) -> None:
-        c, heads, blocks = config.width, config.heads, config.blocks
+        c, heads = config.width, config.heads
         super().__init__(
             config,
             size_multiple=1 << (LEVELS - 1),
@@ -68,38 +63,19 @@ class Restormer(RestorationNetwork):
         def stage(channels: int, level: int, number: int) -> Stage:
             return Stage(*(TransformerBlock(channels, heads[level], style) for _ in range(number)))
 
-        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(self.in_channels, c, 3, padding=1, bias=False)})
-        self.encoder_level1 = stage(c, 0, blocks[0])
-        self.down1_2 = Resize(c, 2 * c, down=True)
-        self.encoder_level2 = stage(2 * c, 1, blocks[1])
-        self.down2_3 = Resize(2 * c, 4 * c, down=True)
-        self.encoder_level3 = stage(4 * c, 2, blocks[2])
-        self.down3_4 = Resize(4 * c, 8 * c, down=True)
-        self.latent = stage(8 * c, 3, blocks[3])
-        self.up4_3 = Resize(8 * c, 4 * c, down=False)
-        self.reduce_chan_level3 = nn.Conv2d(8 * c, 4 * c, 1, bias=False)
-        self.decoder_level3 = stage(4 * c, 2, blocks[2])
-        self.up3_2 = Resize(4 * c, 2 * c, down=False)
-        self.reduce_chan_level2 = nn.Conv2d(4 * c, 2 * c, 1, bias=False)
-        self.decoder_level2 = stage(2 * c, 1, blocks[1])
-        self.up2_1 = Resize(2 * c, c, down=False)
-        self.decoder_level1 = stage(2 * c, 0, blocks[0])
-        self.refinement = stage(2 * c, 0, config.refinement)
+        add_levels(self, config, stage, inputs=self.in_channels)
         if config.dual_pixel:
             self.skip_conv = nn.Conv2d(c, 2 * c, 1, bias=False)
         self.output = nn.Conv2d(2 * c, 3, 3, padding=1, bias=False)
 
-    def _embed(self, image: Tensor, visible: Tensor | None) -> Tensor:
-        return hide(self.patch_embed["proj"](hide(image, visible)), visible)
-
-    def steered(self, level: int, x: Tensor, image: Tensor, visible: Tensor | None) -> Tensor:
+    def steered(self, image: Tensor, visible: Tensor | None, level: int, x: Tensor) -> Tensor:
         """What is sent up from a level, 4 (the latent), 3 or 2: its output. Networks that steer the decoder change it.
 
         Args:
-            level: number of it.
-            x: its output, (B, 8c, H / 8, W / 8), (B, 4c, H / 4, W / 4) or (B, 2c, H / 2, W / 2).
             image: (B, 3, H, W).
             visible: as for `features`.
+            level: number of it.
+            x: its output, (B, 8c, H / 8, W / 8), (B, 4c, H / 4, W / 4) or (B, 2c, H / 2, W / 2).
         """
         return x
 
@@ -109,29 +85,19 @@ class Restormer(RestorationNetwork):
 
     def encode(self, image: Tensor, visible: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(B, 3, H, W) -> the latent (B, 8c, H / 8, W / 8), and the skips: c, 2c, 4c channels, finest first."""
-        fine = self.encoder_level1(self._embed(image, visible), visible)
-        middle = self.encoder_level2(self.down1_2(fine, visible), visible)
-        coarse = self.encoder_level3(self.down2_3(middle, visible), visible)
-        return self.latent(self.down3_4(coarse, visible), visible), (fine, middle, coarse)
+        return encode(self, image, visible=visible)
 
     def decode(
         self, image: Tensor, latent: Tensor, skips: tuple[Tensor, ...], visible: Tensor | None = None
     ) -> tuple[Tensor, ...]:
         """What `encode` made of the image -> the features."""
-        fine, middle, coarse = skips
-        latent = self.steered(4, latent, image, visible)
-        coarse = self.reduce_chan_level3(torch.cat((self.up4_3(latent, visible), coarse), 1))
-        coarse = self.steered(3, self.decoder_level3(coarse, visible), image, visible)
-        middle = self.reduce_chan_level2(torch.cat((self.up3_2(coarse, visible), middle), 1))
-        middle = self.steered(2, self.decoder_level2(middle, visible), image, visible)
-        fine = self.decoder_level1(torch.cat((self.up2_1(middle, visible), fine), 1), visible)
-        return coarse, middle, fine
+        return decode(self, latent, skips, visible=visible, leaving=partial(self.steered, image, visible))
 
     def draw(self, image: Tensor, features: tuple[Tensor, ...], visible: Tensor | None = None) -> Tensor:
         """The finest feature refined, and one convolution; (B, 3, H, W)."""
         refined = self.refinement(features[-1], visible)
         if self.config.dual_pixel:
-            refined = refined + self.skip_conv(self._embed(image, visible))
+            refined = refined + self.skip_conv(hide(self.patch_embed["proj"](hide(image, visible)), visible))
         return self.output(refined)
 
     def reconstruct(self, image: Tensor, features: tuple[Tensor, ...]) -> Tensor:
