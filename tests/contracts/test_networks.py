@@ -27,6 +27,7 @@ from undegrade.networks import (
     RestorationNetwork,
     Restormer,
     SwinIR,
+    TextPromptIR,
     UniversalRestorer,
 )
 from undegrade.networks.checkpoint import load_checkpoint, save_checkpoint
@@ -94,6 +95,10 @@ SMALL: dict[str, tuple[Any, ...]] = {
             decoder=(1, 1),
         ),
     ),
+    "textpromptir": (
+        TextPromptIR.Config(width=8, blocks=(1, 1, 1, 1), refinement=1, embedding=12, kinds=2, number=3),
+        TextPromptIR.Config(width=8, blocks=(1, 0, 0, 1), refinement=0, embedding=12, norm="bias_free"),
+    ),
     "swinir": (
         SwinIR.Config(width=12, depths=(2, 2, 2), heads=(2, 3, 2), window=4),
         SwinIR.Config(width=12, depths=(2, 2), heads=(2, 2), window=4, relative_positions=True),
@@ -138,6 +143,7 @@ IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
         ("prompt_heads", 5),
     ),
     "pip_nafnet": (("degradations", 0), ("prompt_channels", ()), ("interaction_heads", 48)),
+    "textpromptir": (("width", 0), ("width", 47), ("blocks", (1,)), ("embedding", 0), ("number", 3)),
     "dwformer": (("widths", (8, 8, 8)), ("blocks", (1,)), ("reduction", 32), ("pooling", "max")),
     "swinir": (
         ("width", 0),
@@ -153,7 +159,10 @@ IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
 }
 
 # Fields whose published value gives these parameters no gradient in training.
-IDLE = {AdaIR.Config: ("frequency_divisor", r"fre\d\.(rate_conv|channel_cross_h\.(q|q_dwconv|temperature))\b.*")}
+IDLE = {
+    AdaIR.Config: ("frequency_divisor", r"fre\d\.(rate_conv|channel_cross_h\.(q|q_dwconv|temperature))\b.*"),
+    TextPromptIR.Config: ("kinds", r"linear1\.weight"),  # of nothing said
+}
 
 SORTING = ("hogformer",)  # a rounding may exchange two neighbours in the order of pixels
 

@@ -183,7 +183,7 @@ def test_every_layout_is_recognised_and_computes_what_was_published(
 
 def test_every_layout_has_a_case() -> None:
     elsewhere = {f"DiffIR (original), {stage} stage" for stage in ("first", "second")}  # test_diffir.py
-    elsewhere |= {"PIP (original)"}  # test_pip.py
+    elsewhere |= {"PIP (original)", "TextPromptIR (original)"}  # test_pip.py, test_textpromptir.py
     assert {case.layout for case in CASES.values()} | elsewhere == {layout.name for layout in LAYOUTS}
 
 

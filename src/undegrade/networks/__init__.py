@@ -11,6 +11,7 @@ from undegrade.networks.pip import PIPNAFNet, PIPRestormer
 from undegrade.networks.promptir import PromptIR
 from undegrade.networks.restormer import Restormer
 from undegrade.networks.swinir import SwinIR
+from undegrade.networks.textpromptir import TextPromptIR
 from undegrade.networks.universal import UniversalRestorer
 
 NETWORKS: dict[str, type[RestorationNetwork]] = {
@@ -24,6 +25,7 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
     "dwformer": DWFormer,
     "pip_restormer": PIPRestormer,
     "pip_nafnet": PIPNAFNet,
+    "textpromptir": TextPromptIR,
 }
 
 __all__ = [
@@ -41,5 +43,6 @@ __all__ = [
     "RestorationNetwork",
     "Restormer",
     "SwinIR",
+    "TextPromptIR",
     "UniversalRestorer",
 ]

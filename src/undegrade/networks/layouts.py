@@ -24,6 +24,7 @@ from undegrade.networks.readings import (
     read_promptir,
     read_restormer,
     read_swinir,
+    read_textpromptir,
 )
 
 
@@ -103,6 +104,17 @@ LAYOUTS = (
         names=((r"\.blocks\.", "."), (r"^decoder(\d)\.", r"decoders.\1.")),
         fixed={"norm_eps": 1e-5},
         read=read_nafnet,
+    ),
+    Layout(
+        name="TextPromptIR (original)",
+        signs=(r"linear1\.weight$", r"encoder_level1\.\d+\.attn\.fusion\."),
+        # Parts of PromptIR, and in each block the layers of the other levels.
+        unused=r"(prompt|noise_level|reduce_noise|chnl_reduce).*"
+        r"|encoder_level1\.\d+\.\w+\.linear(?!1[._]).*"
+        r"|(encoder_level2|decoder_level2|decoder_level1|refinement)\.\d+\.\w+\.linear(?!2[._]).*"
+        r"|(encoder_level3|decoder_level3)\.\d+\.\w+\.linear(?!3[._]).*"
+        r"|latent\.\d+\.\w+\.linear(?!7[._]).*",
+        read=read_textpromptir,
     ),
     Layout(
         name="PIP (original)",

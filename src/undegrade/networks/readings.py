@@ -8,7 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from undegrade.networks import AdaIR, DiffIR, DWFormer, HOGformer, NAFNet, PIPRestormer, PromptIR, Restormer, SwinIR
+from undegrade.networks import (
+    AdaIR,
+    DiffIR,
+    DWFormer,
+    HOGformer,
+    NAFNet,
+    PIPRestormer,
+    PromptIR,
+    Restormer,
+    SwinIR,
+    TextPromptIR,
+)
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -120,6 +131,13 @@ def read_pip(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
         **fixed,
     )
     return Reading(config=config, assumed=("divided",))
+
+
+def read_textpromptir(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
+    """All; the sentences that it was trained with are in no published file."""
+    known = _transformer(shapes)
+    del known["bias"]
+    return Reading(config=TextPromptIR.Config(**known, embedding=shapes["linear1.weight"][1], **fixed))
 
 
 def read_hogformer(shapes: Shapes, fixed: dict[str, Any]) -> Reading:
