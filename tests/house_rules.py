@@ -22,7 +22,7 @@ LAYERS = (
     ("errors",),
     ("atomic",),
     ("images", "batch"),
-    ("networks", "degradations", "metrics"),
+    ("networks", "degradations", "metrics", "text"),
     ("objectives", "data", "diagnosis", "inference"),
     ("training", "evaluation"),
     ("recipes", "api", "reports"),

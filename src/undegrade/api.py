@@ -18,7 +18,7 @@ from undegrade.images.picture import gray_of
 from undegrade.inference.backend import Backend
 from undegrade.inference.backends import choose
 from undegrade.inference.batch import Done, restore_file
-from undegrade.inference.extras import needs_train
+from undegrade.inference.extras import needs_text, needs_train
 from undegrade.inference.jobs import Job
 from undegrade.inference.memory import parse_size
 from undegrade.inference.models import DEFAULT_MODEL, calibration_of, find_model, taught_of
@@ -75,9 +75,12 @@ class Restorer(BaseRestorer[Diagnosis]):
         only: kinds that alone are repaired, such as ("rain", "haze").
         skip: kinds that are not.
         force: repair what is likeliest, at full strength and unchecked.
+        say: the same in words, instead of `only` and `skip`, such as "remove the rain but keep the grain"; needs the
+            extra `text`. Networks that are told sentences are told it.
 
     Attributes:
         choice: what runs the model, and why, in one sentence.
+        understood: what was understood of `say`; empty where nothing was said.
 
     Raises:
         UndegradeError: there is no such model or device, or the model's file is damaged.
@@ -93,13 +96,16 @@ class Restorer(BaseRestorer[Diagnosis]):
         only: Sequence[str] = (),
         skip: Sequence[str] = (),
         force: bool = False,
+        say: str = "",
     ) -> None:
         budget = parse_size(memory) if isinstance(memory, str) else memory
         path = find_model(model)
         chosen = choose(path, device=device, precision=precision)
         self.choice = chosen.sentence
-        wish = Wish(only=tuple(only), skip=tuple(skip), force=force)
-        super().__init__(chosen.backend, _judge(path, chosen.backend, wish), memory=budget)
+        wish, backend, self.understood = Wish(only=tuple(only), skip=tuple(skip), force=force), chosen.backend, ""
+        if say:
+            wish, backend, self.understood = _asked(say, wish, backend)
+        super().__init__(backend, _judge(path, backend, wish), memory=budget)
 
     def wishing(self, *, only: Sequence[str] = (), skip: Sequence[str] = (), force: bool = False) -> Restorer:
         """The same model, asked for other repairs; arguments as for `Restorer`.
@@ -120,6 +126,28 @@ class Restorer(BaseRestorer[Diagnosis]):
             UndegradeError: the file cannot be read, restored or written; nothing is then left at the target.
         """
         return restore_file(self, Job(source=Path(source), target=Path(target)))
+
+
+def _asked(say: str, wish: Wish, backend: Backend) -> tuple[Wish, Backend, str]:
+    """What a sentence makes of a wish and a model, and what was understood of it."""
+    if wish.only or wish.skip:
+        raise UndegradeError("say: a sentence says what to repair and what not; leave out only and skip")
+    with needs_text("say"):
+        from undegrade.text.instruction import read_instruction
+
+        instruction = read_instruction(say)
+    said = instruction.said
+    kinds = tuple(label for label in backend.labels if label != CLEAN)
+    if backend.sentence_size:
+        if backend.sentence_size != len(instruction.embedding):
+            raise UndegradeError(
+                f"say: {backend.name} is told sentences of {backend.sentence_size} numbers, and the encoder of the "
+                f"extra text makes {len(instruction.embedding)}; choose another model"
+            )
+        backend = backend.told(instruction.embedding)
+    if kinds or not backend.sentence_size:
+        wish = replace(wish, only=said.only, skip=kinds if said.nothing else said.skip)
+    return wish, backend, said.sentence
 
 
 def _judge(path: Path, backend: Backend, wish: Wish) -> Gate | OwnJudge:

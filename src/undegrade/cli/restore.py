@@ -54,6 +54,10 @@ Strength = Annotated[
 ]
 Only = Annotated[str, typer.Option(metavar="KINDS", help="Repair these alone, such as rain,haze.")]
 Skip = Annotated[str, typer.Option(metavar="KINDS", help="Repair all but these.")]
+Say = Annotated[
+    str,
+    typer.Option(metavar="SENTENCE", help='The same in words: "remove the rain but keep the grain" (extra text).'),
+]
 Force = Annotated[bool, typer.Option("--force", help="Repair what is likeliest, in full, unchecked, however doubtful.")]
 Local = Annotated[bool, typer.Option("--local", help="Only where something is wrong, with soft edges; takes longer.")]
 Preview = Annotated[
@@ -74,6 +78,7 @@ def restore(
     strength: Strength = 1.0,
     only: Only = "",
     skip: Skip = "",
+    say: Say = "",
     force: Force = False,
     local: Local = False,
     form: Format = None,
@@ -174,7 +179,7 @@ def _options(wish: dict[str, Any]) -> dict[str, object]:
     from undegrade.inference.header import file_sha256
     from undegrade.inference.models import calibration_of, find_model
 
-    names = ("strip", "quality", "strength", "keep", "device", "precision", "only", "skip", "force", "local")
+    names = ("strip", "quality", "strength", "keep", "device", "precision", "only", "skip", "say", "force", "local")
     model = find_model(wish["model"])
     files = [file_sha256(path) for path in (model, calibration_of(model)) if path.is_file()]
     return {"model": files, **{name: wish[name] for name in names}}
@@ -201,7 +206,10 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
         only=_kinds(wish["only"]),
         skip=_kinds(wish["skip"]),
         force=wish["force"],
+        say=wish["say"],
     )
+    if restorer.understood:
+        typer.echo(f"understood: {restorer.understood}", err=True)
     if wish["device"] is not None:
         typer.echo(restorer.choice, err=True)
     record = _model_facts(restorer.backend.name, wish["model"]) if wish["keep"] else None

@@ -21,6 +21,7 @@ class Backend(Protocol):
     labels: tuple[str, ...]  # what the logits stand for, in order; none where the model names nothing
     multi_label: bool  # whether several labels may be true at once: a sigmoid each, else one softmax
     size_multiple: int  # sides that are multiples of it need no padding
+    sentence_size: int = 0  # numbers of the sentence that the model is told; 0 where it is told none
 
     def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
         """Restore a picture, or a part of one.
@@ -42,6 +43,10 @@ class Backend(Protocol):
 
         It has to be given a context, and what it returns for one may be zeros.
         """
+        return self
+
+    def told(self, sentence: Pixels) -> Backend:
+        """The same model, told a sentence (sentence_size,); itself where it is told none."""
         return self
 
     def exact(self) -> Backend | None:

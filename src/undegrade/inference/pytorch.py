@@ -5,12 +5,16 @@ from __future__ import annotations
 from copy import copy
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from undegrade.errors import UndegradeError
 from undegrade.images.padding import crop_to, pad_to_multiple
 from undegrade.inference.backend import Backend, Pixels, Precision, naming_lack_of_memory
 from undegrade.inference.extras import needs_train
 from undegrade.inference.models import why_not_run
+
+if TYPE_CHECKING:
+    import torch
 
 
 class TorchBackend(Backend):
@@ -34,6 +38,7 @@ class TorchBackend(Backend):
         with needs_train(f"{path}: a checkpoint"):
             import torch
 
+            from undegrade.networks import TextPromptIR
             from undegrade.networks.checkpoint import load_checkpoint
         if device != "cpu" and device != find_gpu():
             raise UndegradeError(f"device: {device}; PyTorch finds none here, choose auto or cpu")
@@ -48,6 +53,9 @@ class TorchBackend(Backend):
         self.multi_label = self._model.multi_label
         self.size_multiple = self._model.network.size_multiple
         self._answer = torch.compile(self._model.answer_part, dynamic=True) if compile else self._model.answer_part
+        network = self._model.network
+        self.sentence_size = network.config.embedding if isinstance(network, TextPromptIR) else 0
+        self._guide: torch.Tensor | None = None
         self._names = True  # whether it says what it sees, which parts of a picture need not
         self._lock = Lock()  # the exchange of means is no matter for two threads
 
@@ -64,9 +72,9 @@ class TorchBackend(Backend):
             trust = torch.tensor(float(context is not None), device=self._device)
             with torch.autocast(self._device, kind, enabled=self.precision != "f32"):
                 if self._names:
-                    picture, own = self._answer(batch, known, trust)
+                    picture, own = self._answer(batch, known, trust, self._guide)
                 else:
-                    picture, own = self._model.draw_part(batch, known), torch.zeros_like(known)
+                    picture, own = self._model.draw_part(batch, known, self._guide), torch.zeros_like(known)
         restored = picture[0].float().contiguous().cpu().numpy()
         return crop_to(restored, height, width), own[0].float().cpu().numpy()
 
@@ -78,9 +86,21 @@ class TorchBackend(Backend):
         sized._names = False
         return sized
 
+    def told(self, sentence: Pixels) -> Backend:
+        """See `Backend.told`."""
+        import torch
+
+        told = copy(self)  # with the same lock
+        told._guide = torch.from_numpy(sentence[None]).to(self._device)
+        return told
+
     def exact(self) -> Backend | None:
         """See `Backend.exact`."""
-        return None if self.precision == "f32" else TorchBackend(self._path, device=self._device, precision="f32")
+        if self.precision == "f32":
+            return None
+        exact = TorchBackend(self._path, device=self._device, precision="f32")
+        exact._guide = self._guide
+        return exact
 
 
 def find_gpu() -> str | None:

@@ -113,8 +113,7 @@ class UniversalRestorer(nn.Module):
             image: (B, 3, H, W).
             guide: (B, G), what a `GuidedNetwork` is told beside the picture; None, and it goes by the picture alone.
         """
-        untold = guide is None or self._guided_by_labels
-        features = self.network.features(image) if untold else self._told(image, guide)
+        features = self._features(image, guide)
         logits = self.name(features)
         return self._draw(image, features, logits, guide), logits
 
@@ -123,18 +122,25 @@ class UniversalRestorer(nn.Module):
         """What is named with the usual guide is then drawn by its name."""
         return bool(self.labels) and isinstance(self.network, GuidedNetwork) and self.network.guided_by_labels
 
+    def _features(self, image: Tensor, guide: Tensor | None) -> tuple[Tensor, ...]:
+        untold = guide is None or self._guided_by_labels
+        return self.network.features(image) if untold else self._told(image, guide)
+
     def _told(self, image: Tensor, guide: Tensor | None) -> tuple[Tensor, ...]:
         if guide is None or not isinstance(self.network, GuidedNetwork):
             raise ValueError(f"{type(self.network).__name__} takes no guide; expected a GuidedNetwork")
         return self.network.told_features(image, guide)
 
-    def answer_part(self, image: Tensor, context: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+    def answer_part(
+        self, image: Tensor, context: Tensor, trust: Tensor, guide: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """`answer` for a part of a picture.
 
         Args:
             image: (B, 3, H, W), the part.
             context: (B, num_context), of the picture: the mean of what is returned here for parts of it.
             trust: (), 1 to go by that context, 0 by the part's own.
+            guide: as for `answer`.
 
         Returns:
             The restored part, (B, 3, H, W), and its own context (B, num_context).
@@ -142,17 +148,17 @@ class UniversalRestorer(nn.Module):
         num_means, num_labels = num_statistics(self.network), len(self.labels)
         given_means, _, given_logits = context.split([num_means, self.num_graded, num_labels], 1)
         with exchanged(self.network, given_means, trust) as means:
-            features = self.network.features(image)
+            features = self._features(image, guide)
         own = self.name(features)
         logits = own + trust.to(own.dtype) * (given_logits.to(own.dtype) - own)
-        return self._draw(image, features, logits), torch.cat([*means, *self.grade(features), own], 1)
+        return self._draw(image, features, logits, guide), torch.cat([*means, *self.grade(features), own], 1)
 
-    def draw_part(self, image: Tensor, context: Tensor) -> Tensor:
+    def draw_part(self, image: Tensor, context: Tensor, guide: Tensor | None = None) -> Tensor:
         """The restored part that `answer_part` returns where trust is 1, in less time: nothing is named or graded."""
         given_means, _, logits = context.split([num_statistics(self.network), self.num_graded, len(self.labels)], 1)
         with exchanged(self.network, given_means, context.new_ones(())):
-            features = self.network.features(image)
-        return self._draw(image, features, logits)
+            features = self._features(image, guide)
+        return self._draw(image, features, logits, guide)
 
     def _draw(self, image: Tensor, features: tuple[Tensor, ...], logits: Tensor, guide: Tensor | None = None) -> Tensor:
         """The restored picture; where steered or guided by labels, as the logits or the guide say."""

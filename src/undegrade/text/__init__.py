@@ -1,0 +1,1 @@
+"""Instructions in words: what a sentence asks to repair, and to leave alone."""
