@@ -22,6 +22,20 @@ from undegrade.recipes.published import (
     published_cdd11,
     published_cdd11_debug,
 )
+from undegrade.recipes.restorers import (
+    published_adair,
+    published_adair_debug,
+    published_diffir,
+    published_diffir_debug,
+    published_dwformer,
+    published_dwformer_debug,
+    published_hogformer,
+    published_hogformer_debug,
+    published_pip,
+    published_pip_debug,
+    published_textpromptir,
+    published_textpromptir_debug,
+)
 from undegrade.recipes.universal_small import universal_small, universal_small_debug
 from undegrade.training.recipe import Recipe
 
@@ -38,6 +52,18 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "published-12d-debug": published_12d_debug,
     "published-cdd11": published_cdd11,
     "published-cdd11-debug": published_cdd11_debug,
+    "published-adair": published_adair,
+    "published-adair-debug": published_adair_debug,
+    "published-hogformer": published_hogformer,
+    "published-hogformer-debug": published_hogformer_debug,
+    "published-pip": published_pip,
+    "published-pip-debug": published_pip_debug,
+    "published-textpromptir": published_textpromptir,
+    "published-textpromptir-debug": published_textpromptir_debug,
+    "published-diffir": published_diffir,
+    "published-diffir-debug": published_diffir_debug,
+    "published-dwformer": published_dwformer,
+    "published-dwformer-debug": published_dwformer_debug,
     "generated-5d": generated_5d,
     "generated-5d-debug": generated_5d_debug,
     "generated-10d": generated_10d,

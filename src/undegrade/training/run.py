@@ -19,7 +19,7 @@ from undegrade.atomic import written_whole
 from undegrade.data.mixture import Mixture, batches, open_mixture
 from undegrade.data.places import Place
 from undegrade.errors import UndegradeError
-from undegrade.networks import NETWORKS, UniversalRestorer
+from undegrade.networks import NETWORKS, TextPromptIR, UniversalRestorer
 from undegrade.networks.checkpoint import read_header, save_checkpoint
 from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
@@ -29,6 +29,7 @@ from undegrade.training.processes import agree, first_alone, own
 from undegrade.training.recipe import Recipe, Stage, to_json
 from undegrade.training.resume import STATE, Saver, load_state
 from undegrade.training.start import start_from
+from undegrade.training.telling import give_sentences
 
 CALIBRATION_BATCHES = range(10**9, 10**9 + 16)  # for the statistics of averaged weights; training never gets there
 DATA = "data.json"  # in the run's folder: where its data lay
@@ -350,10 +351,13 @@ def build(recipe: Recipe) -> UniversalRestorer:
     networks: dict[str, Any] = dict(NETWORKS)  # each takes its own Config
     kind = next(k for k in networks.values() if k.Config is type(recipe.network))
     mixture, several = recipe.mixture, recipe.multi_label
+    network, labels = kind(recipe.network), mixture.parts if several else mixture.labels
+    if isinstance(network, TextPromptIR) and network.config.kinds:
+        give_sentences(network, labels)
     return UniversalRestorer(
-        kind(recipe.network),
+        network,
         recipe.classifier,
-        mixture.parts if several else mixture.labels,
+        labels,
         steered=recipe.steered,
         multi_label=several,
     )
