@@ -40,7 +40,7 @@ def published_adair() -> Recipe:
 
 
 def published_hogformer() -> Recipe:
-    """HOGformer on five: L1, correlation and histograms. (As published the last leave out in the last five epochs.)"""
+    """HOGformer on five: L1, correlation and histograms, which its paper leaves out in the last five epochs."""
     objective = Restoration.Config(correlation_weight=1.0, histogram_weight=1.0)
     return _five("published-hogformer", HOGformer.Config(), replace(RESTORING, objective=objective, batch=35))
 
