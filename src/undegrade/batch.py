@@ -31,6 +31,7 @@ class Batch:
     records: tuple[tuple[Record, ...], ...] = ()  # of each picture, first thing first; empty where it is not known
     numbers: tuple[int, ...] = ()  # of the pictures in the training data, from which chance is drawn for each
     present: Tensor | None = None  # (B, P), 1 where a single degradation is in a picture, else 0; `MixtureConfig.parts`
+    wanted: Tensor | None = None  # (B, labels), 1 for what `clean` lacks and `degraded` has, or was asked for in vain
 
     def to(self, device: str) -> Batch:
         """The same batch on another device, pictures in channels-last memory order."""
@@ -45,4 +46,5 @@ class Batch:
             clean=move(self.clean),
             label=self.label.to(device, non_blocking=True),
             present=None if self.present is None else self.present.to(device, non_blocking=True),
+            wanted=None if self.wanted is None else self.wanted.to(device, non_blocking=True),
         )

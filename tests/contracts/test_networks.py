@@ -19,6 +19,8 @@ from undegrade.networks import (
     DegradationClassifier,
     DiffIR,
     DWFormer,
+    GuidedNetwork,
+    GuidedUNet,
     HOGformer,
     NAFNet,
     PIPNAFNet,
@@ -99,6 +101,10 @@ SMALL: dict[str, tuple[Any, ...]] = {
         TextPromptIR.Config(width=8, blocks=(1, 1, 1, 1), refinement=1, embedding=12, kinds=2, number=3),
         TextPromptIR.Config(width=8, blocks=(1, 0, 0, 1), refinement=0, embedding=12, norm="bias_free"),
     ),
+    "guided_unet": (
+        GuidedUNet.Config(channels=(8, 12, 16), degradations=2, glance=8),
+        GuidedUNet.Config(channels=(8, 8), encoder=(0,), middle=1, decoder=(1,), unshuffle=1, degradations=2, glance=8),
+    ),
     "swinir": (
         SwinIR.Config(width=12, depths=(2, 2, 2), heads=(2, 3, 2), window=4),
         SwinIR.Config(width=12, depths=(2, 2), heads=(2, 2), window=4, relative_positions=True),
@@ -144,6 +150,14 @@ IMPOSSIBLE: dict[str, tuple[tuple[str, Any], ...]] = {
     ),
     "pip_nafnet": (("degradations", 0), ("prompt_channels", ()), ("interaction_heads", 48)),
     "textpromptir": (("width", 0), ("width", 47), ("blocks", (1,)), ("embedding", 0), ("number", 3)),
+    "guided_unet": (
+        ("channels", (32,)),
+        ("encoder", (1,)),
+        ("decoder", (1, 1, 1)),
+        ("middle", 0),
+        ("degradations", 0),
+        ("glance", 1),
+    ),
     "dwformer": (("widths", (8, 8, 8)), ("blocks", (1,)), ("reduction", 32), ("pooling", "max")),
     "swinir": (
         ("width", 0),
@@ -292,7 +306,11 @@ def test_memory_order_does_not_change_the_answer(name: str, config: Any) -> None
 @every_network
 def test_the_gradient_reaches_every_parameter(name: str, config: Any) -> None:
     network = build(name, config).train()
-    (network(image(32, 48)) - image(32, 48).flip(-1)).square().mean().backward()
+    given = network.pad(image(32, 48))
+    features = network.features(given)
+    if isinstance(network, GuidedNetwork) and network.guided_by_labels:  # the usual guide may be to say nothing
+        features = network.told_features(given, torch.full((1, network.config.degradations), 0.5))
+    (network.reconstruct(given, features) - given.flip(-1)).square().mean().backward()
     field, idle = IDLE.get(type(config), ("", ""))
     if field and getattr(config, field) != getattr(type(config)(), field):
         idle = ""

@@ -8,7 +8,15 @@ import torch
 
 from undegrade.batch import Batch
 from undegrade.degradations import DEGRADATIONS
-from undegrade.networks import DegradationClassifier, DiffIR, NAFNet, PIPNAFNet, RestorationNetwork, UniversalRestorer
+from undegrade.networks import (
+    DegradationClassifier,
+    DiffIR,
+    GuidedUNet,
+    NAFNet,
+    PIPNAFNet,
+    RestorationNetwork,
+    UniversalRestorer,
+)
 from undegrade.objectives import (
     OBJECTIVES,
     DegradationClassification,
@@ -18,6 +26,7 @@ from undegrade.objectives import (
     PriorDiffusion,
     Probe,
     Restoration,
+    SelectiveRestoration,
 )
 
 LABELS = ("clean", "noise", "low_light")
@@ -58,6 +67,14 @@ VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
         (Restoration.Config(loss="smooth_l1", crowding_weight=0.002, naming_weight=0.1), False, 0.05),
         (Restoration.Config(correlation_weight=1.0, histogram_weight=1.0), False, 0.2),
     ),
+    "selective_restoration": (
+        (SelectiveRestoration.Config(), False, 2.0),  # dB
+        (
+            SelectiveRestoration.Config(psnr_weight=0.0, l1_weight=1.0, rmse_weight=1.0, frequency_weight=0.1),
+            False,
+            0.2,
+        ),
+    ),
 }
 
 CASES = [
@@ -68,6 +85,7 @@ CASES = [
 CASES += [
     pytest.param(name, config, steered, 0.3 * fall, id=f"{name}-{i}-several")
     for name, all_ in VARIANTS.items()
+    if name != "selective_restoration"  # goes by one label a picture
     for i, (config, steered, fall) in enumerate(all_)
 ]
 every_objective = pytest.mark.parametrize(("name", "config", "steered", "fall"), CASES)
@@ -82,7 +100,9 @@ def batch() -> Batch:
     degraded[2:4] = DEGRADATIONS["noise"]().degrade(clean[2:4], rng, {"sigma": 30})
     degraded[4:] = DEGRADATIONS["low_light"]().degrade(clean[4:], rng, {"stops": 2, "shot": 1e-4})
     present = torch.tensor([[0, 0], [0, 0], [1, 0], [1, 0], [0, 1], [0, 1]]).float()
-    return Batch(degraded=degraded, clean=clean, label=torch.tensor([0, 0, 1, 1, 2, 2]), present=present)
+    label = torch.tensor([0, 0, 1, 1, 2, 2])
+    wanted = torch.nn.functional.one_hot(label, 3).float() * torch.tensor([[1], [0], [1], [0], [1], [0]])
+    return Batch(degraded=degraded, clean=clean, label=label, present=present, wanted=wanted)
 
 
 @pytest.fixture
@@ -97,6 +117,8 @@ def make(name: str, config: Any, steered: bool, several: bool) -> torch.nn.Modul
     small = {"width": 8, "encoder": (1, 1), "decoder": (1, 1)}
     if name == "prior_diffusion":
         network = DiffIR(DiffIR.Config(width=8, blocks=(1, 1, 1, 1), refinement=1, encoder_blocks=1, source="both"))
+    elif name == "selective_restoration":
+        network = GuidedUNet(GuidedUNet.Config(channels=(8, 8, 8), degradations=3, glance=8))
     elif getattr(config, "crowding_weight", 0.0):
         prompts = {"prompt_channels": (8,), "prompt_sides": (4,), "degradations": 2 if several else 3}
         network = PIPNAFNet(PIPNAFNet.Config(**small, **prompts))  # type: ignore[arg-type]
@@ -202,6 +224,8 @@ def test_the_configuration_is_frozen_and_keyword_only(name: str) -> None:
         (PriorDiffusion, "learned", "prior"),
         (PriorDiffusion, "prior_weight", -1.0),
         (Probe, "focal_gamma", -1.0),
+        (SelectiveRestoration, "psnr_floor", 0.0),
+        (SelectiveRestoration, "naming_weight", -1.0),
     ],
 )
 def test_impossible_values_are_refused_by_field_and_value(kind: Any, field: str, value: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +47,9 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; else runs/RECIPE.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with an interrupted run.")] = False,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make training data.")] = 1,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="Save and stop after so long; --resume goes on.", show_default=False)
+    ] = math.inf,
     start: Annotated[
         Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with the weights of this file; not with --resume.")
     ] = None,
@@ -56,15 +61,16 @@ def train(
     from undegrade.data.places import assign
     from undegrade.training.recipe import override
 
+    until = time.monotonic() + 60 * minutes
     with _one_voice():
         chosen = make_recipe(recipe)
         for text in setting or []:
             chosen = override(chosen, text)
         places = assign(chosen.mixture.pairs, pairs or [])
         photos = (clean or _default_photos()) if chosen.mixture.needs_photos else None
-        checkpoint = _carry_out(chosen, photos, places, out, resume=resume, workers=workers, start=start)
+        checkpoint = _carry_out(chosen, photos, places, out, resume=resume, workers=workers, start=start, until=until)
     if _is_first():
-        typer.echo(checkpoint)
+        typer.echo(checkpoint or "paused: the run is saved, --resume goes on")
 
 
 def _carry_out(
@@ -76,8 +82,9 @@ def _carry_out(
     resume: bool,
     workers: int,
     start: Path | None,
-) -> Path:
-    """Train; returns the checkpoint."""
+    until: float,
+) -> Path | None:
+    """Train; returns the checkpoint, or None where the time was over before."""
     from undegrade.training.run import Pace, Run
 
     quick = max(stage.steps for stage in recipe.stages) < 100  # a debug twin
@@ -89,7 +96,7 @@ def _carry_out(
             folder=out or Path("runs") / recipe.name,
             validate=validate,
             show=lambda line: say(_as_text(line)),
-            pace=Pace(log=1, save=1, validate=1, workers=workers) if quick else Pace(workers=workers),
+            pace=replace(Pace(log=1, save=1, validate=1) if quick else Pace(), workers=workers, until=until),
             pairs=places,
             sheet=sheet,
             advance=advance,
@@ -142,12 +149,10 @@ def _as_text(line: dict[str, float]) -> str:
 
 def _held_out(recipe: Recipe, photos: Path | None, places: tuple[Place, ...], count: int) -> list[Batch]:
     """The batches of pictures that are not trained on, the same each time."""
-    from dataclasses import replace
-
     from undegrade.data.mixture import open_mixture
 
     mixture = open_mixture(
-        replace(recipe.mixture, seed=VALIDATION_SEED),
+        replace(recipe.mixture, seed=VALIDATION_SEED, second=0.0, partly=0.0, untold=0),
         photos,
         places,
         part="held_out" if recipe.holdout else "all",

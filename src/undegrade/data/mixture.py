@@ -18,6 +18,7 @@ from undegrade.batch import CLEAN, Batch, Record
 from undegrade.data.decoding import Pixels
 from undegrade.data.folder import CleanFolder, PairFolder
 from undegrade.data.places import Place, open_pairs
+from undegrade.data.requests import check_shares, draw_request
 from undegrade.degradations import DEGRADATIONS, Step, replay
 from undegrade.degradations.chain import single_names
 from undegrade.errors import UndegradeError, check_at_least
@@ -36,11 +37,15 @@ class MixtureConfig:
     balance: str = "label"  # what comes equally often: each "label"; or each "family", and in it its labels by turns
     weights: tuple[int, ...] = ()  # how often each label comes, in the order of `labels`; or each of `families`
     levels: tuple[float, float] = (0.0, 1.0)  # the part of each range that is drawn, from the weakest to the strongest
+    second: float = 0.0  # share of the told samples that are spoiled in a second way, too, before or after the first
+    partly: float = 0.0  # share of the told samples of which a part is to stay, or asked for what is not there
+    untold: int = 0  # of every so many samples one is spoiled once at most, and nothing said (`Batch.wanted` is 0)
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a mixture of nothing."""
-        check_at_least(self, {"seed": 0})
+        check_at_least(self, {"seed": 0, "untold": 0})
+        check_shares(self)
         if not self.degradations and not self.pairs:
             raise ValueError("MixtureConfig.degradations is empty, and so is pairs; expected at least one of either")
         taken = [CLEAN, *(step.label for step in self.degradations)]
@@ -158,19 +163,24 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
         self.pairs, self.share = tuple(pairs), share
 
     def sample(self, number: int) -> tuple[Tensor, Tensor, int, tuple[Record, ...]]:
-        """(degraded, clean, label, records) of the sample of that number; pictures (3, crop, crop) in [0, 1]."""
+        """(degraded, clean, label, records) of the sample of that number; pictures (3, crop, crop) in [0, 1].
+
+        What is to stay in a sample is in its clean picture too.
+        """
+        return self.asked(number)[:4]
+
+    def asked(self, number: int) -> tuple[Tensor, Tensor, int, tuple[Record, ...], tuple[int, ...]]:
+        """What `sample` returns, and the labels that are to be removed; none where nothing is said."""
         config, label = self.config, self._label(number)
         rng = np.random.default_rng((config.seed, 1, number))
         index = label - config.clean_class
         if index >= len(config.degradations):
             degraded, clean = self._crop(rng, self.pairs[index - len(config.degradations)])
-            return degraded, clean, label, ()
+            return degraded, clean, label, (), (label,)
         _, clean = self._crop(rng, self.photos)
-        if index < 0:
-            return clean, clean, label, ()
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        records = config.degradations[index].plan(generator, config.levels)
-        return replay(clean, records), clean, label, records
+        request = draw_request(config, label, number, rng)
+        degraded, left = (replay(clean, records) if records else clean for records in (request.records, request.left))
+        return degraded, left, label, request.records, request.wanted
 
     def _label(self, number: int) -> int:
         """The index of the label of the sample of that number."""
@@ -213,15 +223,19 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
         size = self.batch // count
         begin = number * self.batch + place * size
         numbers = tuple(range(begin, begin + size))
-        samples = [self.sample(n) for n in numbers]
-        degraded, clean, label, records = zip(*samples, strict=True)
+        samples = [self.asked(n) for n in numbers]
+        degraded, clean, label, records, wanted = zip(*samples, strict=True)
+        asked = torch.zeros(size, len(self.config.labels))
+        for row, labels in enumerate(wanted):
+            asked[row, list(labels)] = 1
         return Batch(
             degraded=torch.stack(degraded),
             clean=torch.stack(clean),
             label=torch.tensor(label),
             records=records,
             numbers=numbers,
-            present=torch.stack([self._present(label, records) for _, _, label, records in samples]),
+            present=torch.stack([self._present(label, records) for _, _, label, records, _ in samples]),
+            wanted=asked,
         )
 
     def _present(self, label: int, records: tuple[Record, ...]) -> Tensor:

@@ -5,6 +5,7 @@ from undegrade.networks.base import GuidedNetwork, RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.diffir import DiffIR
 from undegrade.networks.dwformer import DWFormer
+from undegrade.networks.guided_unet import GuidedUNet
 from undegrade.networks.hogformer import HOGformer
 from undegrade.networks.nafnet import NAFNet
 from undegrade.networks.pip import PIPNAFNet, PIPRestormer
@@ -26,6 +27,7 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
     "pip_restormer": PIPRestormer,
     "pip_nafnet": PIPNAFNet,
     "textpromptir": TextPromptIR,
+    "guided_unet": GuidedUNet,
 }
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "DegradationClassifier",
     "DiffIR",
     "GuidedNetwork",
+    "GuidedUNet",
     "HOGformer",
     "NAFNet",
     "PIPNAFNet",

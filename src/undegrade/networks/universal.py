@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -151,12 +154,24 @@ class UniversalRestorer(nn.Module):
             features = self._features(image, guide)
         own = self.name(features)
         logits = own + trust.to(own.dtype) * (given_logits.to(own.dtype) - own)
-        return self._draw(image, features, logits, guide), torch.cat([*means, *self.grade(features), own], 1)
+        said = torch.cat([*means, *self.grade(features), own], 1)
+        with self._exchanged_again(given_means, trust):
+            return self._draw(image, features, logits, guide), said
+
+    def _exchanged_again(self, given: Tensor, trust: Tensor) -> AbstractContextManager[Any]:
+        """For features that are computed twice: `exchanged` where the means are the same both times."""
+        network = self.network
+        again = self._guided_by_labels and isinstance(network, GuidedNetwork) and network.means_are_untold
+        return exchanged(network, given, trust) if again else nullcontext()
 
     def draw_part(self, image: Tensor, context: Tensor, guide: Tensor | None = None) -> Tensor:
         """The restored part that `answer_part` returns where trust is 1, in less time: nothing is named or graded."""
         given_means, _, logits = context.split([num_statistics(self.network), self.num_graded, len(self.labels)], 1)
-        with exchanged(self.network, given_means, context.new_ones(())):
+        trust = context.new_ones(())
+        if self._guided_by_labels:  # what it is told is known
+            with self._exchanged_again(given_means, trust):
+                return self._draw(image, (), logits, guide)
+        with exchanged(self.network, given_means, trust):
             features = self._features(image, guide)
         return self._draw(image, features, logits, guide)
 

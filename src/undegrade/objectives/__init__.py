@@ -9,6 +9,7 @@ from undegrade.objectives.masked_image_modelling import MaskedImageModelling
 from undegrade.objectives.prior_diffusion import PriorDiffusion
 from undegrade.objectives.probe import Probe
 from undegrade.objectives.restoration import Restoration
+from undegrade.objectives.selective_restoration import SelectiveRestoration
 
 OBJECTIVES: dict[str, type[nn.Module]] = {
     "degradation_classification": DegradationClassification,
@@ -18,6 +19,7 @@ OBJECTIVES: dict[str, type[nn.Module]] = {
     "prior_diffusion": PriorDiffusion,
     "probe": Probe,
     "restoration": Restoration,
+    "selective_restoration": SelectiveRestoration,
 }
 
 __all__ = [
@@ -29,4 +31,5 @@ __all__ = [
     "PriorDiffusion",
     "Probe",
     "Restoration",
+    "SelectiveRestoration",
 ]

@@ -22,6 +22,7 @@ from undegrade.recipes.published import (
     published_cdd11,
     published_cdd11_debug,
 )
+from undegrade.recipes.release import release_default, release_default_debug
 from undegrade.recipes.restorers import (
     published_adair,
     published_adair_debug,
@@ -42,6 +43,8 @@ from undegrade.training.recipe import Recipe
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "universal-small": universal_small,
     "universal-small-debug": universal_small_debug,
+    "release-default": release_default,
+    "release-default-debug": release_default_debug,
     "published-3d": published_3d,
     "published-3d-debug": published_3d_debug,
     "published-5d": published_5d,

@@ -154,6 +154,32 @@ class Validation:
             self.log.draw(sheet, step.number)
 
 
+class Paused(Exception):
+    """The time of a slice is over; the run is saved and goes on with `resume`."""
+
+
+class Slice:
+    """Ends a run at some time, so that it can be carried out in pieces; a hook of `fit`, the last one.
+
+    Args:
+        until: the time that ends it, of `time.monotonic`.
+        save: told the step that was the last.
+    """
+
+    def __init__(self, until: float, save: Callable[[Step], None]) -> None:
+        self.until, self.save = until, save
+
+    def __call__(self, step: Step) -> None:
+        """Save and stop when it is time.
+
+        Raises:
+            Paused: it is.
+        """
+        if time.monotonic() >= self.until:
+            self.save(step)
+            raise Paused
+
+
 class Timed(Iterator[T]):
     """Batches, and how long they were waited for.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from undegrade.networks import NETWORKS, TextPromptIR, UniversalRestorer
 from undegrade.networks.checkpoint import read_header, save_checkpoint
 from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
-from undegrade.training.hooks import Log, Timed, Validation, summary
+from undegrade.training.hooks import Log, Paused, Slice, Timed, Validation, summary
 from undegrade.training.loop import Hook, fit, make_optimizer
 from undegrade.training.processes import agree, first_alone, own
 from undegrade.training.recipe import Recipe, Stage, to_json
@@ -46,6 +47,7 @@ class Pace:
     save: int = 500
     validate: int = 1000
     workers: int = 1
+    until: float = math.inf  # by `time.monotonic`: then the run is saved and `Paused`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +81,8 @@ class Run:
     start: Path | None = None
     say: Callable[[str], None] = lambda text: None
 
-    def train(self, *, resume: bool) -> Path:
-        """Go through the stages that are left; returns the checkpoint.
+    def train(self, *, resume: bool) -> Path | None:
+        """Go through the stages that are left; returns the checkpoint, or None where the time was over before.
 
         Raises:
             UndegradeError: the folder holds another run, another recipe or none to resume, a crop or a batch does not
@@ -90,6 +92,10 @@ class Run:
         torch.manual_seed(self.recipe.seed)
         model = build(self.recipe).to(accelerator.device)
         self._check_stages(model.network.size_multiple, accelerator.num_processes)
+        if self.pace.until < math.inf and accelerator.num_processes > 1:
+            raise UndegradeError(
+                f"--minutes: {accelerator.num_processes} processes cannot pause together; leave it out"
+            )
         try:
             state = self._begin(accelerator, model, resume)
             at = state["stage"] if state else 0
@@ -99,6 +105,8 @@ class Run:
             model.sharpness = self.recipe.sharpness
             if accelerator.is_main_process:
                 self._finish(model, complete=at >= len(self.recipe.stages))
+        except Paused:
+            return None
         except OSError as error:
             raise UndegradeError(
                 f"{self.folder}: cannot be written ({error.strerror}); the last save stands: free space, then --resume"
@@ -265,7 +273,10 @@ class Run:
             last=stages[number].steps,
         )
         # Saving comes last: a run that is interrupted before it logs and validates again.
-        return [log, lambda step: self.advance(before + step.number), validation, saver]
+        hooks: list[Hook] = [log, lambda step: self.advance(before + step.number), validation, saver]
+        if pace.until < math.inf:
+            hooks.append(Slice(pace.until, lambda step: saver.save(step.number, step.optimizer, step.skipped)))
+        return hooks
 
     def _keep(self, model: UniversalRestorer) -> None:
         save_checkpoint(model, self.folder / CHECKPOINT, recipe=to_json(self.recipe))

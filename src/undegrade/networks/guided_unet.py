@@ -1,0 +1,206 @@
+"""GuidedUNet: plain 3 x 3 convolutions in a U, told by numbers which degradations to remove.
+
+Ours: the network of the shipped models. Dense convolutions do two to three times the work a second of NAFNet's
+depthwise ones, gates and norms on a CPU, and learn sooner (docs/experiments.md). Channels are scaled and shifted by
+what is to be removed, after FiLM ("FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018), so that ten
+kinds share the filters and not the work.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from undegrade.networks.base import GuidedNetwork, check_at_least
+from undegrade.networks.blocks import hide
+from undegrade.networks.statistics import LocalMean
+
+QUICK = 5.0  # a guide's parameters are rarely used and move as much faster
+DIFFERENT = 0.5  # standard deviation of the scales at first: each kind begins with a part of the channels of its own
+SOFT = 0.1  # the second convolution's share of its usual strength at first
+SHRUNK = 4  # the glance is taken at the picture, smaller by this factor a side
+
+
+class Glance(nn.Module):
+    """What the whole picture looks like, whatever is to be removed: the mean over two convolutions of a smaller copy.
+
+    Args:
+        numbers: that say it.
+    """
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, numbers // 2, 3, stride=2, padding=1)
+        self.conv2 = nn.Conv2d(numbers // 2, numbers, 3, padding=1)
+        self.mean = LocalMean(numbers)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, numbers)."""
+        small = F.avg_pool2d(image, SHRUNK)
+        return self.mean(F.relu(self.conv2(F.relu(self.conv1(small))))).flatten(1)
+
+
+class GuidedBlock(nn.Module):
+    """y = x + conv2(relu(conv1(x) * (1 + s) + t)); [s, t] = guide @ table + seen @ W.
+
+    Args:
+        channels: of x.
+        degradations: columns of the guide.
+        numbers: of the glance.
+    """
+
+    def __init__(self, channels: int, degradations: int, numbers: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        for conv in (self.conv1, self.conv2):
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        self.table = nn.Parameter(torch.zeros(degradations, 2 * channels))
+        self.seen = nn.Linear(numbers, 2 * channels, bias=False)
+        nn.init.zeros_(self.seen.weight)
+        with torch.no_grad():
+            self.conv2.weight.mul_(SOFT)
+            self.table[:, :channels].normal_(std=DIFFERENT / QUICK)
+
+    def forward(self, x: Tensor, guide: Tensor, seen: Tensor, visible: Tensor | None = None) -> Tensor:
+        """(B, C, H, W), (B or 1, degradations), (B, numbers) -> same shape as x; what is hidden stays as it is."""
+        told = QUICK * (guide @ self.table) + self.seen(seen)
+        scale, shift = told[:, :, None, None].to(x.dtype).chunk(2, 1)
+        inner = F.relu(self.conv1(x) * (1 + scale) + shift)
+        return x + hide(self.conv2(hide(inner, visible)), visible)
+
+
+class GuidedMix(nn.Module):
+    """y = x + (sum over labels of guide_k M_k) x in each pixel: each kind has a reading of the feature of its own.
+
+    Args:
+        channels: of x.
+        degradations: columns of the guide.
+    """
+
+    def __init__(self, channels: int, degradations: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(degradations, channels, channels) / (QUICK * channels**0.5))
+
+    def forward(self, x: Tensor, guide: Tensor) -> Tensor:
+        """(B, C, H, W), (B or 1, degradations) -> same shape as x."""
+        mix = QUICK * torch.einsum("bk,kio->bio", guide, self.table)
+        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
+        mixed = torch.matmul(pixels, mix.to(x.dtype)).unflatten(1, x.shape[2:])
+        return x + mixed.permute(0, 3, 1, 2)
+
+
+class GuidedUNet(GuidedNetwork):
+    """`features` are the middle's output and those of the decoder stages, deepest first.
+
+    The guide is a weight for each label, 1 for each degradation that is to be removed and 0 for what shall stay; all 0,
+    the usual one: whatever there is.
+    """
+
+    guided_by_labels = True
+    means_are_untold = True
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        """The `default` release by default."""
+
+        channels: tuple[int, ...] = (32, 64, 128)  # of each level, finest first
+        encoder: tuple[int, ...] = (1, 1)  # blocks of each level but the coarsest, finest first
+        middle: int = 2  # blocks at the coarsest level
+        decoder: tuple[int, ...] = (1, 1)  # blocks of each level but the coarsest, deepest first
+        unshuffle: int = 2  # the picture is folded by this factor before the first convolution
+        degradations: int = 11  # columns of the guide: labels, "clean" among them
+        glance: int = 64  # numbers that say what the whole picture looks like
+
+        def __post_init__(self) -> None:
+            """Refuse what cannot be built."""
+            check_at_least(self, {"channels": 1, "encoder": 0, "middle": 1, "decoder": 0})
+            check_at_least(self, {"unshuffle": 1, "degradations": 1, "glance": 2})
+            levels = len(self.channels) - 1
+            if levels < 1:
+                raise ValueError("GuidedUNet.Config.channels has 1 number; it must have at least 2, one a level")
+            for name in ("encoder", "decoder"):
+                number = len(getattr(self, name))
+                if number != levels:
+                    raise ValueError(
+                        f"GuidedUNet.Config.{name} has {number} numbers; it must have {levels}, by channels"
+                    )
+
+    def __init__(self, config: Config) -> None:
+        channels, levels = config.channels, len(config.channels) - 1
+        super().__init__(
+            config,
+            size_multiple=math.lcm(config.unshuffle << levels, SHRUNK),
+            feature_channels=tuple(reversed(channels)),
+            feature_fold=config.unshuffle,
+            global_statistics=True,
+        )
+        colours = 3 * config.unshuffle**2
+        self.glance = Glance(config.glance)
+        self.intro = nn.Conv2d(colours, channels[0], 3, padding=1)
+        self.encoders = nn.ModuleList(self._blocks(c, n) for c, n in zip(channels[:-1], config.encoder, strict=True))
+        self.downs = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in itertools.pairwise(channels)
+        )
+        self.middle = self._blocks(channels[-1], config.middle)
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(channels[level + 1], channels[level], 2, stride=2) for level in reversed(range(levels))
+        )
+        self.decoders = nn.ModuleList(
+            self._blocks(c, n) for c, n in zip(reversed(channels[:-1]), config.decoder, strict=True)
+        )
+        self.mix = GuidedMix(channels[0], config.degradations)
+        self.ending = nn.Conv2d(channels[0], colours, 3, padding=1)
+        nn.init.zeros_(self.ending.weight)
+        nn.init.zeros_(self.ending.bias)  # type: ignore[arg-type]
+
+    def _blocks(self, channels: int, number: int) -> nn.ModuleList:
+        config: GuidedUNet.Config = self.config
+        return nn.ModuleList(GuidedBlock(channels, config.degradations, config.glance) for _ in range(number))
+
+    def usual(self, image: Tensor) -> Tensor:
+        """(1, degradations), zeros: whatever there is, is to be removed."""
+        return image.new_zeros((1, self.config.degradations))
+
+    def guide_of(self, degraded: Tensor, clean: Tensor, kinds: Tensor, numbers: tuple[int, ...]) -> Tensor:
+        """(B, degradations), the kinds."""
+        return kinds
+
+    def told_features(self, image: Tensor, guide: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
+        """(B, channels[l], H / (unshuffle * 2**l), ...) a level, the coarsest first.
+
+        Raises:
+            ValueError: the guide has another number of columns than there are labels.
+        """
+        if guide.ndim != 2 or guide.shape[1] != self.config.degradations:
+            raise ValueError(f"guide is {tuple(guide.shape)}; it must have {self.config.degradations} columns")
+        image = hide(image, visible)
+        seen = self.glance(image)
+        x = hide(self.intro(F.pixel_unshuffle(image, self.config.unshuffle)), visible)
+        skips = []
+        for blocks, down in zip(self.encoders, self.downs, strict=True):
+            x = _through(blocks, x, guide, seen, visible)
+            skips.append(x)
+            x = down(x)
+        x = _through(self.middle, x, guide, seen, visible)
+        features = [x]
+        for up, blocks, skip in zip(self.ups, self.decoders, reversed(skips), strict=True):
+            x = _through(blocks, up(x) + skip, guide, seen, visible)
+            features.append(x)
+        return (*features[:-1], hide(self.mix(x, guide), visible))
+
+    def draw(self, image: Tensor, features: tuple[Tensor, ...], visible: Tensor | None = None) -> Tensor:
+        """One convolution of the finest feature; (B, 3, H, W)."""
+        return F.pixel_shuffle(self.ending(features[-1]), self.config.unshuffle)
+
+
+def _through(blocks: nn.Module, x: Tensor, guide: Tensor, seen: Tensor, visible: Tensor | None) -> Tensor:
+    for block in blocks.children():
+        x = block(x, guide, seen, visible)
+    return x

@@ -1,0 +1,90 @@
+"""Remove what is asked for, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from undegrade.batch import Batch
+from undegrade.errors import check_at_least
+from undegrade.networks import GuidedNetwork, UniversalRestorer
+from undegrade.objectives.naming import naming_loss
+from undegrade.objectives.restoration import frequency_loss, l1_loss, psnr_loss, rmse_loss
+
+
+class SelectiveRestoration(nn.Module):
+    """loss = distance(network(degraded, wanted), what is left) + naming_weight * naming_loss(classifier(features)).
+
+    For networks that are guided by labels, on a mixture with `second`, `partly` and `untold`: a picture may be spoiled
+    in two ways of which one is to stay, or asked for what is not there, and is then to stay as it is. Where nothing is
+    said (`Batch.wanted` is 0), the degradation is named and nothing is drawn; elsewhere it is the reverse. So both take
+    one pass.
+    """
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config:
+        """The PSNR of each picture by default."""
+
+        psnr_floor: float = 1e-4  # pictures with a smaller mean squared error than this count less
+        psnr_weight: float = 1.0  # of `psnr_loss`
+        l1_weight: float = 0.0  # of `l1_loss`
+        rmse_weight: float = 0.0  # of `rmse_loss`
+        frequency_weight: float = 0.0  # of `frequency_loss`
+        naming_weight: float = 1.0
+        focal_gamma: float = 2.0
+
+        def __post_init__(self) -> None:
+            """Refuse negative weights, and a floor that is none."""
+            check_at_least(self, {"psnr_weight": 0, "l1_weight": 0, "rmse_weight": 0, "frequency_weight": 0})
+            check_at_least(self, {"naming_weight": 0, "focal_gamma": 0})
+            if self.psnr_floor <= 0:
+                raise ValueError(f"SelectiveRestoration.Config.psnr_floor is {self.psnr_floor}; it must be above 0")
+
+    def __init__(self, config: Config, model: UniversalRestorer) -> None:
+        super().__init__()
+        network = model.network
+        if not (isinstance(network, GuidedNetwork) and network.guided_by_labels):
+            name = type(network).__name__
+            raise ValueError(f"SelectiveRestoration: {name} is not guided by labels; take one that is, or Restoration")
+        if model.multi_label:
+            raise ValueError("SelectiveRestoration: the model names several labels at once (multi_label); expected one")
+        self.config, self.model, self.network = config, model, network
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
+        config, wanted = self.config, batch.wanted
+        assert wanted is not None  # mixtures give it with every batch
+        features = self.network.told_features(batch.degraded, wanted.to(batch.degraded.dtype))
+        told = wanted.sum(1) > 0
+        zero = wanted.new_zeros(())
+        scalars = {"loss": zero, "distance": zero, "gain_db": zero, "naming": zero, "accuracy": zero}
+        if told.any():
+            picture = self.network.reconstruct(batch.degraded, features).float()[told]
+            degraded, left = batch.degraded[told], batch.clean[told]
+            distance = self._distance(picture, left)
+            gain = psnr_loss(degraded, left, config.psnr_floor) - psnr_loss(picture.detach(), left, config.psnr_floor)
+            scalars |= {"loss": distance, "distance": distance.detach(), "gain_db": gain}
+        if config.naming_weight and not told.all():
+            logits = self.model.name(tuple(feature[~told] for feature in features))
+            naming, named = naming_loss(self.model, logits, _rows(batch, ~told), config.focal_gamma)
+            scalars |= {"loss": scalars["loss"] + config.naming_weight * naming, **named}
+        return scalars
+
+    def _distance(self, picture: Tensor, left: Tensor) -> Tensor:
+        config = self.config
+        distance = config.psnr_weight * psnr_loss(picture, left, config.psnr_floor)
+        for weight, term in (
+            (config.l1_weight, l1_loss),
+            (config.rmse_weight, rmse_loss),
+            (config.frequency_weight, frequency_loss),
+        ):
+            if weight:
+                distance = distance + weight * term(picture, left)
+        return distance
+
+
+def _rows(batch: Batch, chosen: Tensor) -> Batch:
+    """Some pictures of a batch, without what is known only of all."""
+    present = None if batch.present is None else batch.present[chosen]
+    return Batch(degraded=batch.degraded[chosen], clean=batch.clean[chosen], label=batch.label[chosen], present=present)

@@ -1,0 +1,61 @@
+"""The models that undegrade ships: told what to remove, on ten degradations alone and in pairs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from undegrade.data.mixture import MixtureConfig
+from undegrade.degradations import DEGRADATIONS, TEN
+from undegrade.networks import DegradationClassifier, GuidedUNet
+from undegrade.objectives import DegradationClassification, SelectiveRestoration
+from undegrade.recipes.debug import debug
+from undegrade.training.recipe import Recipe, Stage
+
+
+def release_default() -> Recipe:
+    """The `default` model: name ten degradations, then remove what is asked for and leave the rest.
+
+    About 60 minutes on two CPU cores with bfloat16.
+    """
+    restoring = Stage(
+        objective=SelectiveRestoration.Config(psnr_floor=1e-3, rmse_weight=50.0),
+        steps=8_000,
+        crop=64,
+        lr_floor=1.0,
+        betas=(0.9, 0.99),
+        clip=1.0,
+        ema=0.999,
+    )
+    # A smaller floor from the start lets what shall stay as it is, whose errors are small, forbid all else.
+    finer = replace(restoring.objective, psnr_floor=3e-4)
+    return Recipe(
+        name="release-default",
+        network=GuidedUNet.Config(),
+        classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
+        mixture=MixtureConfig(
+            degradations=tuple(DEGRADATIONS[name]() for name in TEN),
+            second=0.3,  # what lies beneath or above is to stay as it is
+            partly=0.1,  # what is not there is not to be removed
+            untold=5,
+        ),
+        sharpness=16.0,  # what is repaired is what was named
+        holdout=10,
+        stages=(
+            Stage(
+                objective=DegradationClassification.Config(drawn="nothing"),
+                steps=1_000,
+                crop=64,
+                warmup=50,
+                betas=(0.9, 0.99),
+            ),
+            # Small patches first, for more steps in the same time; then larger ones, as scratches, flakes and haze thin
+            # out in them as in a whole picture.
+            restoring,
+            replace(restoring, objective=finer, steps=5_000, crop=128, batch=8, lr_floor=1e-3, warmup=0),
+        ),
+    )
+
+
+def release_default_debug() -> Recipe:
+    """The same path in seconds; what the end-to-end test runs."""
+    return debug(release_default(), GuidedUNet.Config(channels=(8, 8, 8), glance=8))
