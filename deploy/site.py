@@ -32,7 +32,7 @@ BESIDE = (
     "LICENSE",
     "SECURITY.md",
     "benchmarks/README.md",
-    "src/undegrade/weights/MODEL_CARD.md",
+    "src/undegrade/weights/universal-small.md",
     "src/undegrade/weights/universal-small.photos.csv",
 )
 # A link or a picture of Markdown, or the source of a picture in HTML: what stands before the address, and the address.

@@ -173,7 +173,7 @@ def load(model: str | Path = DEFAULT_MODEL) -> Restorer:
     """
     path = find_model(model)
     state = path.stat()
-    return _load(path.resolve(), state.st_mtime_ns, state.st_size)
+    return _load(path.absolute(), state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=LOADED_AT_ONCE)

@@ -24,6 +24,7 @@ from undegrade.cli import (
     diagnose,
     evaluate,
     export,
+    hub,
     importing,
     inspect,
     probe,
@@ -69,6 +70,7 @@ for verb in (
     app.command()(verb)
 app.command("import")(importing.import_)  # a word that no function may have
 app.add_typer(data.app, name="data")
+app.add_typer(hub.app, name="hub")
 
 
 def _print_version(wanted: bool) -> None:

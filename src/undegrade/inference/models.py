@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from undegrade.errors import UndegradeError
+from undegrade.inference.hub import PREFIX, file_in, folder_of
 
 if TYPE_CHECKING:
     from undegrade.networks import RestorationNetwork
@@ -28,6 +29,11 @@ class ShippedModel:
     def path(self) -> Path:
         """The exported model."""
         return WEIGHTS / f"{self.stem}.xml"
+
+    @property
+    def card(self) -> Path:
+        """What it was made of, what it is good for and what not."""
+        return WEIGHTS / f"{self.stem}.md"
 
 
 MODELS: dict[str, ShippedModel] = {
@@ -64,10 +70,16 @@ def why_not_run(network: RestorationNetwork) -> str | None:
 def find_model(model: str | Path) -> Path:
     """The file behind a shipped name, or behind the path of an .xml or .safetensors file, or of published weights.
 
+    Also that in a folder in the layout of the Hugging Face Hub, and behind `hf:OWNER/NAME`, fetched from there.
+
     Raises:
         UndegradeError: no shipped model has this name, or the file does not exist.
     """
     path = Path(model)
+    if str(model).startswith(PREFIX):
+        return file_in(folder_of(str(model)))
+    if str(model) not in MODELS and path.is_dir():
+        return file_in(path)
     if str(model) in MODELS:
         path = MODELS[str(model)].path
         if not path.is_file():
