@@ -50,13 +50,25 @@ def test_it_says_why_nothing_was_changed(photos: list[Path]) -> None:
     kinds = tuple(kinds_of(DEFAULT_MODEL))
     (one,), _ = restore_all(photos[:1], Wanted(model=DEFAULT_MODEL, skip=kinds), lambda share, name: None)
     assert not one.changed
-    assert "Nothing was changed" in show(one)
+    assert "Nothing was changed: it is not sure enough, or was not to be repaired." in show(one)
     assert Path(one.result).read_bytes() == photos[0].read_bytes()
 
 
 def test_a_kind_that_is_not_known_is_refused(photos: list[Path]) -> None:
     with pytest.raises(UndegradeError, match="nonsense"):
         restore_all(photos, Wanted(model=DEFAULT_MODEL, only=("nonsense",)), lambda share, name: None)
+
+
+def test_all_are_in_the_archive_whatever_they_are_called(photos: list[Path], tmp_path: Path) -> None:
+    files = [tmp_path / name / "a.png" for name in "xy"] + [tmp_path / "a (2).png"]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(photos[1].read_bytes())
+    seen, archive = restore_all(files, Wanted(model=DEFAULT_MODEL), lambda share, name: None)
+    assert [one.name for one in seen] == ["a.png", "a (2).png", "a (2) (2).png"]
+    assert archive is not None
+    with zipfile.ZipFile(archive) as file:
+        assert len(set(file.namelist())) == 3
 
 
 def test_it_draws_where(photos: list[Path]) -> None:
