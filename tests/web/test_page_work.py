@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from undegrade.cli import main
 from undegrade.errors import UndegradeError
 from undegrade.images import read_picture
 from undegrade.inference.models import DEFAULT_MODEL
@@ -32,8 +31,7 @@ def test_photos_are_restored_as_on_the_command_line(photos: list[Path], tmp_path
     wanted = Wanted(model=DEFAULT_MODEL, force=True, strength=0.5)
     seen, archive = restore_all(photos, wanted, lambda share, name: told.append(share))
     assert [one.name for one in seen] == ["photo.png", "photo (2).png", "broken.png"]
-    command = [sys.executable, "-m", "undegrade", "restore", str(photos[0]), "--force", "--strength", "0.5"]
-    subprocess.run(command, check=True, capture_output=True)
+    assert main(["restore", str(photos[0]), "--force", "--strength", "0.5"]) == 0
     assert Path(seen[0].result).read_bytes() == (photos[0].parent / "photo.restored.png").read_bytes()
     assert seen[0].pair is not None
     assert read_picture(seen[0].pair[0]).pixels.shape == read_picture(seen[0].pair[1]).pixels.shape

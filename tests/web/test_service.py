@@ -26,6 +26,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from undegrade.cli import main
 from undegrade.errors import UndegradeError
 from undegrade.web.client import Client
 
@@ -246,9 +247,15 @@ def test_a_large_picture_becomes_a_job_by_its_pixels(tmp_path: Path) -> None:
         assert running.ask("POST", "/v1/diagnose", a_picture(101))[0] == 200
 
 
-def test_jobs_outlive_a_service_that_is_killed(tmp_path: Path) -> None:
-    with service(tmp_path) as running:
-        jobs = [Client(running.url).submit(a_picture()) for _ in range(4)]
+def test_a_token_is_asked_for_and_jobs_outlive_a_service_that_is_killed(tmp_path: Path) -> None:
+    with service(tmp_path, UNDEGRADE_TOKEN=TOKEN) as running:
+        assert running.ask("GET", "/healthz")[0] == 200
+        status, headers, _ = running.ask("GET", "/v1/models")
+        assert (status, headers["www-authenticate"]) == (401, "Bearer")
+        assert running.ask("GET", "/v1/models", Authorization="Bearer wrong-horse-battery")[0] == 401
+        with pytest.raises(UndegradeError, match="Authorization"):
+            Client(running.url).models()
+        jobs = [Client(running.url, token=TOKEN).submit(a_picture()) for _ in range(4)]
         running.process.kill()
     with service(tmp_path) as running:
         client = Client(running.url)
@@ -260,14 +267,13 @@ def test_jobs_outlive_a_service_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_picture_done(running: Running, client: Client) -> None:
-    deaths = json.loads(running.ask("GET", "/healthz")[2])["workers"]["universal-small"]["deaths"]
+    deaths = deaths_of(running)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(client.restore, a_picture(900), force=True)
         time.sleep(0.3)
         kill_workers(running)
         assert answer.result(timeout=60).report["changed"]
-    health = json.loads(running.ask("GET", "/healthz")[2])
-    assert health["workers"]["universal-small"]["deaths"] > deaths
+    assert deaths_of(running) > deaths
 
 
 def test_a_picture_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
@@ -299,17 +305,6 @@ def test_what_was_accepted_is_finished_when_the_service_is_ended(tmp_path: Path)
             assert [answer.result(timeout=60)[0] for answer in answers] == [200] * 4
         assert running.process.wait(30) in (0, -signal.SIGTERM)
         assert not psutil.pid_exists(running.process.pid) or running.process.returncode is not None
-
-
-def test_a_token_is_asked_for(tmp_path: Path) -> None:
-    with service(tmp_path, UNDEGRADE_TOKEN=TOKEN) as running:
-        assert running.ask("GET", "/healthz")[0] == 200
-        status, headers, _ = running.ask("GET", "/v1/models")
-        assert (status, headers["www-authenticate"]) == (401, "Bearer")
-        assert running.ask("GET", "/v1/models", Authorization="Bearer wrong-horse-battery")[0] == 401
-        assert Client(running.url, token=TOKEN).models()
-        with pytest.raises(UndegradeError, match="Authorization"):
-            Client(running.url).models()
 
 
 def test_those_who_send_nothing_are_hung_up_on(tmp_path: Path) -> None:
@@ -350,13 +345,12 @@ def is_hung_up_on(slow: socket.socket) -> bool:
     return False
 
 
-def test_wrong_settings_are_said_in_one_line(tmp_path: Path) -> None:
+def test_wrong_settings_are_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def said(*options: str) -> str:
-        command = [sys.executable, "-m", "undegrade", "serve", "--state", str(tmp_path), *options]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert done.returncode == 2
-        assert done.stderr.count("\n") == 1, done.stderr
-        return done.stderr
+        assert main(["serve", "--state", str(tmp_path), *options]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1, error
+        return error
 
     assert "no-such-model" in said("--model", "no-such-model", "--port", "0")
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -390,13 +384,12 @@ def png(width: int, height: int) -> bytes:
 
 
 @pytest.mark.slow
-def test_its_own_description_is_true(tmp_path: Path) -> None:
-    with service(tmp_path) as running:
-        command = [str(Path(sys.executable).with_name("st")), "run", f"{running.url}/openapi.json", "--checks", CHECKS]
-        command += ["--phases", "coverage,fuzzing", "--max-examples", "4", "--seed", "1", "--no-color"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
-        assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-        assert "9 selected / 9 total" in done.stdout
+def test_its_own_description_is_true(running: Running, tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("st")), "run", f"{running.url}/openapi.json", "--checks", CHECKS]
+    command += ["--phases", "coverage,fuzzing", "--max-examples", "4", "--seed", "1", "--no-color"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "9 selected / 9 total" in done.stdout
 
 
 HOSTILE = {
@@ -411,17 +404,17 @@ HOSTILE = {
 }
 
 
-def test_hostile_files_cost_one_line_each(tmp_path: Path) -> None:
-    with service(tmp_path) as running:
-        for name, content in HOSTILE.items():
-            for path in ("/v1/restore", "/v1/diagnose", "/v1/degrade?as=noise"):
-                status, _, body = running.ask("POST", path, content)
-                assert status == 422, (name, path, body)
-                error = json.loads(body)["error"]
-                assert "\n" not in error
-                assert str(tmp_path) not in error, name
-                assert "internal error" not in error, name
-        assert json.loads(running.ask("GET", "/healthz")[2])["workers"]["universal-small"]["deaths"] == 0
+def test_hostile_files_cost_one_line_each(running: Running) -> None:
+    deaths = deaths_of(running)
+    for name, content in HOSTILE.items():
+        for path in ("/v1/restore", "/v1/diagnose", "/v1/degrade?as=noise"):
+            status, _, body = running.ask("POST", path, content)
+            assert status == 422, (name, path, body)
+            error = json.loads(body)["error"]
+            assert "\n" not in error
+            assert "uploads" not in error, name
+            assert "internal error" not in error, name
+    assert deaths_of(running) == deaths
 
 
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
@@ -438,6 +431,10 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
 
 def full(running: Running) -> int:
     return running.ask("POST", "/v1/diagnose", bytes(1_500_000))[0]
+
+
+def deaths_of(running: Running) -> int:
+    return json.loads(running.ask("GET", "/healthz")[2])["workers"]["universal-small"]["deaths"]
 
 
 def kill_workers(running: Running) -> None:

@@ -241,7 +241,7 @@ def launch(
         if not page.is_file():
             raise UndegradeError(f"{page}: no such page; give a file that undegrade evaluate --html wrote")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="undegrade-", ignore_cleanup_errors=True) as folder:
+    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="undegrade-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "gradio"))
         tempfile.tempdir = folder
         threading.Thread(target=_sweep, args=(Path(folder),), daemon=True).start()
@@ -250,9 +250,10 @@ def launch(
         except OSError as error:
             raise UndegradeError(f"--port {port}: {error}; choose another") from None
         on_ready(f"http://{host}:{port}")
-        with suppress(KeyboardInterrupt):
+        try:
             threading.Event().wait()
-        shown.close(verbose=False)
+        finally:
+            shown.close(verbose=False)
 
 
 def _launch(page: gr.Blocks, host: str, port: int, browser: bool) -> gr.Blocks:

@@ -7,7 +7,7 @@ import socket
 import sqlite3
 from asyncio import TimerHandle
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 
 import h11
@@ -128,23 +128,21 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     Raises:
         UndegradeError: a model cannot be loaded, or the address or the folder cannot be had.
     """
-    listening = _listen(settings)
-    desk = Desk(settings)
-    desk.load()
-    host, port = listening.getsockname()[:2]
-    seconds = {"header_seconds": settings.header_seconds, "upload_seconds": settings.upload_seconds}
-    protocol = type("Protocol", (PatientFor,), seconds)
-    config = uvicorn.Config(
-        make_app(desk),
-        http=protocol,
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
-    )
-    server = Announced(config, partial(on_ready, f"http://{f'[{host}]' if ':' in host else host}:{port}"))
-    with listening:
+    with _listen(settings) as listening:
+        desk = Desk(settings)
+        desk.load()
+        host, port = listening.getsockname()[:2]
+        seconds = {"header_seconds": settings.header_seconds, "upload_seconds": settings.upload_seconds}
+        config = uvicorn.Config(
+            make_app(desk),
+            http=type("Protocol", (PatientFor,), seconds),
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
+        )
+        server = Announced(config, partial(on_ready, f"http://{f'[{host}]' if ':' in host else host}:{port}"))
         server.run(sockets=[listening])
 
 
@@ -164,13 +162,15 @@ class Announced(uvicorn.Server):
 
 def _listen(settings: Settings) -> socket.socket:
     """A socket that is bound to the settings' address."""
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((settings.host, settings.port))
-    except OSError as error:
-        raise UndegradeError(
-            f"--host {settings.host} --port {settings.port}: cannot be listened on ({error}); choose another port"
-        ) from None
-    return listening
+    with ExitStack() as stack:
+        try:
+            family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+            listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((settings.host, settings.port))
+        except OSError as error:
+            raise UndegradeError(
+                f"--host {settings.host} --port {settings.port}: cannot be listened on ({error}); choose another port"
+            ) from None
+        stack.pop_all()
+        return listening
