@@ -17,7 +17,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
-def photos(tmp_path: Path) -> list[Path]:
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where results go
     files = [tmp_path / "one" / "photo.png", tmp_path / "two" / "photo.png", tmp_path / "broken.png"]
     noisy, well = ((EXAMPLES / name).read_bytes() for name in ("cat-noisy.png", "cat-well.png"))
     for file, content in zip(files, (noisy, well, b"no picture"), strict=True):
