@@ -387,6 +387,7 @@ def png(width: int, height: int) -> bytes:
 def test_its_own_description_is_true(running: Running, tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("st")), "run", f"{running.url}/openapi.json", "--checks", CHECKS]
     command += ["--phases", "coverage,fuzzing", "--max-examples", "4", "--seed", "1", "--no-color"]
+    command += ["--request-timeout", "60"]  # the first picture to be degraded waits until PyTorch is imported
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert "9 selected / 9 total" in done.stdout
