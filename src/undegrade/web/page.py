@@ -182,7 +182,7 @@ def _shown(one: Seen) -> list[Any]:
     """What is shown of a photo; the map of the one before is put away."""
     download = gr.DownloadButton(value=one.result or None, visible=bool(one.result))
     odds = {called(kind): odds for kind, odds in one.odds.items()}
-    hint = gr.HTML(visible=one.pair is not None)
+    hint = gr.HTML(visible=one.pair is not None, padding=False)
     return [show(one), one.pair, hint, download, odds or None, gr.Accordion(open=False), None, ""]
 
 
