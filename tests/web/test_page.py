@@ -6,13 +6,13 @@ import io
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     (watch / "sitecustomize.py").write_text(WATCH)
     environment = {
         **os.environ,
-        "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("uploads")),
+        "TMPDIR": str(photos := tmp_path_factory.mktemp("photos")),
         "PYTHONPATH": f"{watch}:{os.environ.get('PYTHONPATH', '')}",
         "WATCH_LOG": str(log),
     }
@@ -63,17 +63,16 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     try:
         assert process.stdout is not None
         address = next(word for word in process.stdout.readline().split() if word.startswith("http://"))
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(address, timeout=10).close()
-                break
-            except OSError:
-                assert process.poll() is None
-                time.sleep(0.25)
+        assert b"undegrade" in urllib.request.urlopen(address, timeout=30).read()  # it is there once it says so
+        for name, value in (("Host", "evil.example"), ("Origin", "http://evil.example")):
+            with pytest.raises(HTTPError, match=r"403|421"):
+                urllib.request.urlopen(urllib.request.Request(address, headers={name: value}), timeout=30)
         yield address
+        assert list(photos.rglob("*.png"))
     finally:
         process.terminate()
         process.communicate(timeout=30)
+    assert list(photos.rglob("*.png")) == []  # nobody's photos are left behind
     calls = log.read_text().splitlines()
     assert calls  # Gradio asks its own page whether it is there
     assert [call for call in calls if "'127.0.0.1'" not in call] == []
@@ -127,6 +126,13 @@ def revealed(page: Page) -> str:
     return page.locator("#pair img").last.evaluate("image => image.style.clipPath")
 
 
+def wait_for_place(page: Page, holds: str) -> None:
+    """Wait until this holds for both pictures, of scale, right and down (pixels): they glide to their place."""
+    place = "const [right, down, scale] = image.style.transform.match(/-?[\\d.]+/g).map(Number)"
+    each = "[...document.querySelectorAll('#pair img')].every"
+    page.wait_for_function(f"() => {each}(image => {{ {place}; return {holds} }})", timeout=10_000)
+
+
 def test_a_photo_is_judged_compared_and_downloaded(open_page: Open, noisy: Path, screenshots: Path) -> None:
     page = open_page()
     drop(page, noisy)
@@ -162,9 +168,12 @@ def test_several_photos_come_back_as_one_archive(open_page: Open, noisy: Path, t
     broken.write_bytes(b"no picture")
     page = open_page()
     drop(page, noisy, EXAMPLES / "cat-well.png", broken)
+    page.get_by_role("button", name="Where it is").click()
+    page.locator("#where img").wait_for()
     page.locator("#which input").click()
     page.get_by_role("option", name="cat-well.png").click()
     page.locator("#finding").get_by_text("Nothing").first.wait_for()
+    page.locator("#where").wait_for(state="hidden")  # the map of another photo
     page.locator("#which input").click()
     page.get_by_role("option", name="broken.jpg").click()
     page.locator("#finding").get_by_text("broken.jpg").first.wait_for()
@@ -192,6 +201,14 @@ def test_by_keys_alone_and_with_names_for_all_controls(open_page: Open) -> None:
     assert abs(float(revealed(page).split()[-1].rstrip("%)")) - 40) < 1
     page.keyboard.press("End")
     assert slider.get_attribute("aria-valuenow") == "100"
+    for key, scale in (("+", 1.28), ("+", 1.63), ("-", 1.28)):
+        page.keyboard.press(key)
+        wait_for_place(page, f"Math.abs(scale - {scale}) < 0.01")
+    wait_for_place(page, "down < -80 && down > -110")  # what was in the middle still is
+    page.keyboard.press("Shift+ArrowDown")
+    wait_for_place(page, "down < -120")
+    page.keyboard.press("0")
+    wait_for_place(page, "scale == 1 && right == 0 && down == 0")
     names = page.evaluate(CONTROLS)
     assert len(names) > 10
     assert [name for name in names if name.startswith("<") or "common." in name] == []
@@ -219,9 +236,10 @@ def test_a_photo_is_spoiled_with_the_sliders_of_the_catalogue(open_page: Open, s
     page.get_by_role("option", name="haze", exact=True).click()
     for field in ("density", "airlight", "relief"):
         page.locator(f'input[type=range][aria-label*="{field}"]').wait_for()
+    page.locator('input[type=number][aria-label*="density"]').fill("2.5")
     page.locator("#spoil").click()
     page.locator("#said").get_by_text("PSNR").wait_for()
-    assert "haze(density=" in page.locator("#said").inner_text()
+    assert "haze(density=2.5" in page.locator("#said").inner_text()
     page.screenshot(path=screenshots / "spoiled.png", full_page=True)
 
 

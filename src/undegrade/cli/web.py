@@ -22,6 +22,10 @@ def web(
 
     with needs_web("undegrade web"):
         from undegrade.web.page import free_port, launch
-    port = port or free_port(host)
-    typer.echo(f"undegrade shows its page at http://{host}:{port}  (Ctrl-C ends it)")
-    launch(host=host, port=port, pages=page, browser=browser)
+    launch(
+        host=host,
+        port=port or free_port(host),
+        pages=page,
+        browser=browser,
+        on_ready=lambda url: typer.echo(f"undegrade shows its page at {url}  (Ctrl-C ends it)"),
+    )

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -100,9 +101,27 @@ class Client:
         """The picture spoiled, as by `undegrade.degrade`; errors as for `restore`."""
         return self._picture(self._post("/v1/degrade", picture, {"as": specs, "seed": seed, "format": form}))
 
-    def submit(self, picture: bytes | str | Path, *, model: str | None = None, strength: float = 1.0) -> str:
-        """The id of a new job that restores the picture; errors as for `restore`."""
-        query = {"model": model, "strength": strength, "wait": False}
+    def submit(
+        self,
+        picture: bytes | str | Path,
+        *,
+        model: str | None = None,
+        strength: float = 1.0,
+        only: Sequence[str] = (),
+        skip: Sequence[str] = (),
+        force: bool = False,
+        form: str | None = None,
+    ) -> str:
+        """The id of a new job that restores the picture; arguments and errors as for `restore`."""
+        query = {
+            "model": model,
+            "strength": strength,
+            "only": ",".join(only),
+            "skip": ",".join(skip),
+            "force": force,
+            "format": form,
+            "wait": False,
+        }
         return str(json.loads(self._post("/v1/restore", picture, query).body)["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
@@ -149,10 +168,10 @@ class Client:
                     return _Answer(status=response.status, headers=headers, body=response.read())
             except HTTPError as error:
                 with error:
-                    wait = min(LONGEST_WAIT, float(error.headers.get("Retry-After") or 1))
+                    wait = min(LONGEST_WAIT, _seconds(error.headers.get("Retry-After")))
                     if error.code != BUSY or time.monotonic() + wait > deadline:
                         raise UndegradeError(f"{self.url}: {_said(error)}") from None
-            except (URLError, OSError) as error:
+            except (URLError, OSError, HTTPException) as error:
                 reason = getattr(error, "reason", error)
                 raise UndegradeError(f"{self.url}: cannot be reached ({reason}); is undegrade serve running?") from None
             time.sleep(wait)
@@ -170,6 +189,11 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UndegradeError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _seconds(text: str | None) -> float:
+    """What Retry-After says; 1 where it is a date, or nothing."""
+    return float(text) if text and text.isdecimal() else 1.0
 
 
 def _text(value: Any) -> Any:

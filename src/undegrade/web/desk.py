@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
+import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from undegrade.web.settings import Settings
 from undegrade.web.workers import Busy, Line, Worker
 
 SWEEP_SECONDS = 10.0  # between looks for jobs that have expired
+LOG = logging.getLogger(__name__)
 DEGRADER = ""  # the worker without a model, started when it is first asked for
 
 
@@ -78,18 +82,17 @@ class Desk:
 
     @contextmanager
     def upload(self) -> Iterator[Path]:
-        """A folder for one request; who takes what is in it removes the folder."""
+        """A folder for one request, until that is answered."""
         self._uploads.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = Path(tempfile.mkdtemp(dir=self._uploads))
         try:
             yield folder
-        except BaseException:
+        finally:
             shutil.rmtree(folder, ignore_errors=True)
-            raise
 
-    async def carry_out(self, model: str, order: Order) -> Answer:
-        """The answer to an order; `model` is one of the settings', or `DEGRADER`."""
-        return await self.workers[model].carry_out(order, self.settings.work_seconds)
+    async def carry_out(self, model: str, order: Order, is_unwanted: Callable[[], Awaitable[bool]]) -> Answer:
+        """The answer to an order; `model` is one of the settings', or `DEGRADER`, the rest as for a worker."""
+        return await self.workers[model].carry_out(order, self.settings.work_seconds, is_unwanted)
 
     def submit(self, model: str, order: Order, picture: Path) -> StoredJob:
         """Take on a job.
@@ -107,9 +110,13 @@ class Desk:
             raise Busy(max(1, waiting))
         job_id, folder = self.jobs.new_folder()
         source = folder / "picture"
-        shutil.move(picture, source)
-        placed = {**vars(order), "source": str(source), "target": str(folder / "result")}
-        job = self.jobs.add(job_id, model, Order(**placed))
+        try:
+            picture.rename(source)
+            placed = replace(order, source=str(source), target=str(folder / "result"))
+            job = self.jobs.add(job_id, model, placed)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         self._new_job.set()
         return job
 
@@ -125,9 +132,20 @@ class Desk:
                 answer = Answer(status=503, error=f"the service no longer has the model {job.model}")
             else:
                 answer = await self.workers[job.model].carry_out(job.order, self.settings.job_seconds)
-            self.jobs.finish(job.id, answer)
+            while not _noted(partial(self.jobs.finish, job.id, answer)):
+                await asyncio.sleep(SWEEP_SECONDS)
 
     async def _sweep(self) -> None:
         while True:
-            self.jobs.expire()
+            _noted(self.jobs.expire)
             await asyncio.sleep(min(SWEEP_SECONDS, self.settings.keep_seconds))
+
+
+def _noted(write: Callable[[], None]) -> bool:
+    """Whether the database took it: on a full disk it does not, and those who serve must go on all the same."""
+    try:
+        write()
+    except sqlite3.Error as error:
+        LOG.error("the jobs' database cannot be written (%s); trying again", error)
+        return False
+    return True

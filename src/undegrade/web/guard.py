@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 import json
 import time
-from asyncio import timeout
-from collections.abc import Callable
+from asyncio import get_running_loop, timeout
+from collections.abc import Callable, Container
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -16,7 +16,33 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from undegrade.web.settings import Settings
 
 OPEN = ("/healthz",)  # paths that ask for no token
+METHODS = ("GET", "POST", "DELETE", "HEAD", "OPTIONS")  # counted by name; whatever else is sent is "other"
 Count = Callable[[str, str, int, float], None]  # (method, path as it is documented, status, seconds)
+
+
+def stranger(headers: Headers, names: Container[str]) -> tuple[int, str] | None:
+    """Status and line for a request that a page of another site sent, or that goes to another host's name.
+
+    Args:
+        headers: of the request.
+        names: that the host goes by; none: any.
+    """
+    host = _parts(f"//{headers.get('host', '')}")[1]
+    if names and host not in names:
+        return 421, f"the service does not go by the name {host!r}; give it with --name when it is started"
+    origin = headers.get("origin")
+    if origin is not None and _parts(origin)[0] != headers.get("host"):
+        return 403, "requests from pages of other sites are refused"
+    return None
+
+
+def _parts(address: str) -> tuple[str, str]:
+    """Host and port, and the host alone; empty where the address is none."""
+    try:
+        parts = urlsplit(address)
+        return parts.netloc, parts.hostname or ""
+    except ValueError:
+        return "", ""
 
 
 class Guard:
@@ -40,29 +66,34 @@ class Guard:
             await self.app(scope, receive, send)
             return
         began, status = time.monotonic(), 500
+        limit = timeout(None)
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                limit.reschedule(get_running_loop().time() + self.settings.fetch_seconds)
                 message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
             await send(message)
 
-        refusal = self._refusal(scope, Headers(scope=scope))
-        if refusal is None:
-            await self.app(scope, _bounded(receive, self.settings), watched)
-        else:
-            await _refuse(watched, *refusal)
-        path = getattr(scope.get("route"), "path", "other")
-        self.count(scope["method"], path, status, time.monotonic() - began)
+        try:
+            async with limit:
+                refusal = self._refusal(scope, Headers(scope=scope))
+                if refusal is None:
+                    await self.app(scope, _bounded(receive, self.settings), watched)
+                else:
+                    await _refuse(watched, *refusal)
+        except TimeoutError:
+            if not limit.expired():  # else the answer was not fetched in time: the connection is closed
+                raise
+        finally:
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            path = getattr(scope.get("route"), "path", "other")
+            self.count(method, path, status, time.monotonic() - began)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        names, host = self.settings.names, urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        if names and host not in names:
-            return 421, f"the service does not go by the name {host!r}; give it with --name when it is started"
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-            return 403, "requests from pages of other sites are refused"
+        if refusal := stranger(headers, self.settings.names):
+            return refusal
         if self.settings.token is not None and scope["path"] not in OPEN:
             scheme, _, given = headers.get("authorization", "").partition(" ")
             expected = self.settings.token.encode()

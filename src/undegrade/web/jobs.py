@@ -7,7 +7,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +54,29 @@ class Jobs:
         keep_seconds: after it is finished, a job and its files are removed.
 
     Raises:
-        UndegradeError: the folder cannot be made or holds another service's database.
+        UndegradeError: the folder cannot be made, or another service uses it.
     """
 
     def __init__(self, folder: Path, keep_seconds: float) -> None:
         self.folder, self.keep_seconds = folder, keep_seconds
+        self._at_work = ""  # the job; kept nowhere else, so what a service was killed at waits for the next one
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._database = sqlite3.connect(folder / "jobs.sqlite", isolation_level=None, check_same_thread=False)
+            (folder / "jobs").mkdir(exist_ok=True, mode=0o700)
+            (folder / "jobs.sqlite").touch(mode=0o600)  # who can read the ids can fetch the pictures
+            self._database = sqlite3.connect(
+                folder / "jobs.sqlite", timeout=1, isolation_level=None, check_same_thread=False
+            )
             self._database.row_factory = sqlite3.Row
+            self._database.execute("PRAGMA locking_mode=EXCLUSIVE")  # two services would do each other's jobs
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute(TABLE)
-            # What was at work when the service ended is begun again.
-            self._database.execute("UPDATE jobs SET state = ? WHERE state = ?", (WAITING, RUNNING))
         except (OSError, sqlite3.Error) as error:
-            raise UndegradeError(f"{folder}: cannot hold the service's jobs ({error}); choose another folder") from None
+            busy = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            why = "another service has its jobs there" if busy else error
+            raise UndegradeError(
+                f"{folder}: cannot hold the service's jobs ({why}); choose another folder with --state"
+            ) from None
         self._forget_strangers()
 
     def close(self) -> None:
@@ -101,12 +109,10 @@ class Jobs:
         return self._job(row) if row else None
 
     def next(self) -> StoredJob | None:
-        """The job that has waited longest, now running."""
-        row = self._database.execute("SELECT * FROM jobs WHERE state = ? ORDER BY submitted", (WAITING,)).fetchone()
-        if row is None:
-            return None
-        self._database.execute("UPDATE jobs SET state = ? WHERE id = ?", (RUNNING, row["id"]))
-        return replace(self._job(row), state=RUNNING)
+        """The job that has waited longest, now running; there is one at a time."""
+        row = self._database.execute("SELECT * FROM jobs WHERE finished IS NULL ORDER BY submitted").fetchone()
+        self._at_work = row["id"] if row else ""
+        return self._job(row) if row else None
 
     def finish(self, job_id: str, answer: Answer) -> None:
         """Keep the answer; the picture is not needed any more."""
@@ -116,12 +122,13 @@ class Jobs:
             "UPDATE jobs SET state = ?, finished = ?, status = ?, report = ?, result = ?, error = ? WHERE id = ?",
             (state, time.time(), answer.status, report, Path(answer.target).name, answer.error, job_id),
         )
+        self._at_work = ""
         (self.folder_of(job_id) / "picture").unlink(missing_ok=True)
 
     def remove(self, job_id: str) -> None:
         """Forget a job that is not running, and its files."""
+        shutil.rmtree(self.folder_of(job_id), ignore_errors=True)  # first: on a full disk nothing can be written
         self._database.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
-        shutil.rmtree(self.folder_of(job_id), ignore_errors=True)
 
     def expire(self) -> None:
         """Forget what was finished long ago."""
@@ -133,7 +140,9 @@ class Jobs:
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each state."""
         rows = self._database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall()
-        return dict.fromkeys((WAITING, RUNNING, DONE, FAILED), 0) | dict(rows)
+        counts = dict.fromkeys((WAITING, RUNNING, DONE, FAILED), 0) | dict(rows)
+        running = int(bool(self._at_work))
+        return counts | {WAITING: counts[WAITING] - running, RUNNING: running}
 
     def _job(self, row: sqlite3.Row) -> StoredJob:
         wanted = json.loads(row["wanted"])
@@ -145,7 +154,7 @@ class Jobs:
             id=row["id"],
             model=row["model"],
             order=order,
-            state=row["state"],
+            state=RUNNING if row["id"] == self._at_work else row["state"],
             submitted=row["submitted"],
             finished=row["finished"],
             status=row["status"],

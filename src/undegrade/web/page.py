@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import socket
-from collections.abc import Sequence
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from html import escape
 from importlib import resources
 from importlib.util import find_spec
@@ -15,14 +21,19 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from undegrade.errors import UndegradeError
 from undegrade.inference.models import DEFAULT_MODEL, MODELS
-from undegrade.web.page_work import Seen, Wanted, kinds_of, restore_all, show, where
+from undegrade.web.guard import stranger
+from undegrade.web.page_work import Seen, Wanted, called, kinds_of, restore_all, show, where
+from undegrade.web.settings import Settings
 
 HOUR = 3600  # seconds after which uploads and results are removed
+GONE = "Photos are removed after an hour. Drop it again."
 FONTS = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
 # Gradio's own page names fonts and a script of other machines; the browser is told to fetch nothing from there.
 POLICY = (
@@ -30,28 +41,37 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-src 'self'"
 )
 STYLE = """
-.gradio-container { max-width: 78rem !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: 78rem !important; margin: 0 auto !important; }
 #finding { font-size: 1.1rem; }
+@media (pointer: coarse) { .keys { display: none; } }
 #pair .slider-wrap, #pair img { touch-action: pan-y pinch-zoom; }
 [data-testid=slider]:focus-visible .icon-wrap { outline: 3px solid currentColor; outline-offset: 3px; }
 """
 INTRO = (
     "# undegrade\nDrop photos: each is judged, repaired where that is seen to help, and left alone where it is well."
 )
+HINT = (
+    "<small>Drag the line; zoom with two fingers<span class=keys>, or Ctrl and the wheel, and drag. With the line in "
+    "focus, arrows move it, + and &minus; zoom, Shift and arrows move the picture, 0 shows all of it</span>.</small>"
+)
 
 
 class Local:
-    """Adds to every answer that the page may load nothing from elsewhere.
+    """Refuses pages of other sites, and adds to every answer that the page may load nothing from elsewhere.
 
     Args:
         app: what answers.
+        names: as for `stranger`.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
+        self.app, self.names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
+        if scope["type"] == "http" and (refusal := stranger(Headers(scope=scope), self.names)):
+            await PlainTextResponse("refused: open the page under its own address", refusal[0])(scope, receive, send)
+            return
 
         async def stricter(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -68,7 +88,7 @@ def make_page(pages: Sequence[Path] = ()) -> gr.Blocks:
     Args:
         pages: of `undegrade evaluate --html`, shown in a tab of their own.
     """
-    with gr.Blocks(title="undegrade", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as page:
+    with gr.Blocks(title="undegrade", analytics_enabled=False) as page:
         gr.Markdown(INTRO)
         with gr.Tab("Restore"):
             _restore_tab()
@@ -91,7 +111,7 @@ def _restore_tab() -> None:
             files = gr.File(label="Photos", file_count="multiple", elem_id="photos")
             go = gr.Button("Restore", variant="primary", elem_id="go")
             strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: how far from the original to the repaired one")
-            kinds = kinds_of(DEFAULT_MODEL)
+            kinds = [(called(kind), kind) for kind in kinds_of(DEFAULT_MODEL)]
             with gr.Accordion("More", open=False):
                 model = gr.Dropdown(list(MODELS), value=DEFAULT_MODEL, label="Model")
                 only = gr.Dropdown(kinds, multiselect=True, label="Repair only")
@@ -102,21 +122,27 @@ def _restore_tab() -> None:
             which = gr.Dropdown([], label="Photo", visible=False, elem_id="which")
             finding = gr.Markdown("", elem_id="finding")
             pair = gr.ImageSlider(
-                label="Before | after", elem_id="pair", type="filepath", max_height=720, buttons=["fullscreen"]
+                label="Before | after",
+                elem_id="pair",
+                type="filepath",
+                max_height=720,
+                buttons=["fullscreen"],
+                interactive=False,
             )
+            hint = gr.HTML(HINT, visible=False, padding=False)
             with gr.Row():
                 one = gr.DownloadButton("Download", visible=False, elem_id="download")
                 every = gr.DownloadButton("Download all (ZIP)", visible=False, elem_id="zip")
-            odds = gr.Label(label="Probabilities", num_top_classes=6, show_heading=False, elem_id="odds")
+            odds = gr.Label(label="How likely each is", num_top_classes=6, show_heading=False, elem_id="odds")
             with gr.Accordion("Where it is", open=False) as places:
                 there = gr.Image(label="Where", interactive=False, elem_id="where", buttons=["fullscreen", "download"])
                 legend = gr.Markdown("")
-    shown = [finding, pair, one, odds]
+    shown = [finding, pair, hint, one, odds, places, there, legend]
     wanted = [model, strength, only, skip, local, force]
     go.click(
-        _on_restore, [files, *wanted], [seen, which, every, *shown], show_progress="full", api_visibility="private"
+        _on_restore, [files, *wanted], [seen, which, every, *shown], show_progress_on=pair, api_visibility="private"
     )
-    which.input(_on_choice, [seen, which], shown, api_visibility="private")
+    which.input(_on_choice, [seen, which], shown, show_progress_on=pair, api_visibility="private")
     places.expand(_on_where, [seen, which, model], [there, legend], api_visibility="private")
 
 
@@ -146,12 +172,18 @@ def _on_restore(
 
 
 def _on_choice(seen: list[Seen], name: str) -> list[Any]:
-    return _shown(next(one for one in seen if one.name == name))
+    one = next(one for one in seen if one.name == name)
+    if not Path(one.source).exists():
+        raise gr.Error(GONE)
+    return _shown(one)
 
 
 def _shown(one: Seen) -> list[Any]:
+    """What is shown of a photo; the map of the one before is put away."""
     download = gr.DownloadButton(value=one.result or None, visible=bool(one.result))
-    return [show(one), one.pair, download, one.odds or None]
+    odds = {called(kind): odds for kind, odds in one.odds.items()}
+    hint = gr.HTML(visible=one.pair is not None, padding=False)
+    return [show(one), one.pair, hint, download, odds or None, gr.Accordion(open=False), None, ""]
 
 
 def _on_where(seen: list[Seen], name: str, model: str) -> tuple[Any, str]:
@@ -162,7 +194,8 @@ def _on_where(seen: list[Seen], name: str, model: str) -> tuple[Any, str]:
         drawn, colours = where(one, model)
     except UndegradeError as error:
         raise gr.Error(str(error)) from None
-    return drawn, ", ".join(f'<span style="color:{c}">■</span> {k}' for k, c in colours.items()) or "Nothing likely."
+    kinds = [f'<span style="color:{colour}">■</span> {called(kind)}' for kind, colour in colours.items()]
+    return drawn, ", ".join(kinds) or "Nothing likely."
 
 
 def _evaluation_tab(pages: Sequence[Path]) -> None:
@@ -184,14 +217,22 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def launch(*, host: str = "127.0.0.1", port: int = 7860, pages: Sequence[Path] = (), browser: bool = False) -> None:
-    """Show the page until Ctrl-C.
+def launch(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    pages: Sequence[Path] = (),
+    browser: bool = False,
+    on_ready: Callable[[str], None] = print,
+) -> None:
+    """Show the page until Ctrl-C or SIGTERM; what was dropped on it and made of it goes with it.
 
     Args:
         host: address to listen on.
         port: to listen on.
         pages: as for `make_page`.
         browser: open it in one.
+        on_ready: told the address once the page is shown.
 
     Raises:
         UndegradeError: a page cannot be read, or the port is taken.
@@ -199,21 +240,47 @@ def launch(*, host: str = "127.0.0.1", port: int = 7860, pages: Sequence[Path] =
     for page in pages:
         if not page.is_file():
             raise UndegradeError(f"{page}: no such page; give a file that undegrade evaluate --html wrote")
-    try:
-        make_page(pages).queue(default_concurrency_limit=1, max_size=32).launch(
-            server_name=host,
-            server_port=port,
-            inbrowser=browser,
-            quiet=True,
-            share=False,
-            footer_links=[],
-            css=STYLE,
-            head=f"<script>{resources.files('undegrade.web').joinpath('page.js').read_text('utf-8')}</script>",
-            theme=gr.themes.Default(**FONTS),
-            app_kwargs={"middleware": [Middleware(Local)]},
-            max_file_size="1gb",
-            ssr_mode=False,
-            enable_monitoring=False,
-        )
-    except OSError as error:
-        raise UndegradeError(f"--port {port}: {error}; choose another") from None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="undegrade-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "gradio"))
+        tempfile.tempdir = folder
+        threading.Thread(target=_sweep, args=(Path(folder),), daemon=True).start()
+        try:
+            shown = _launch(make_page(pages), host, port, browser)
+        except OSError as error:
+            raise UndegradeError(f"--port {port}: {error}; choose another") from None
+        on_ready(f"http://{host}:{port}")
+        try:
+            threading.Event().wait()
+        finally:
+            shown.close(verbose=False)
+
+
+def _launch(page: gr.Blocks, host: str, port: int, browser: bool) -> gr.Blocks:
+    page.queue(default_concurrency_limit=1, max_size=32).launch(
+        server_name=host,
+        server_port=port,
+        inbrowser=browser,
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        footer_links=[],
+        css=STYLE,
+        head=f"<script>{resources.files('undegrade.web').joinpath('page.js').read_text('utf-8')}</script>",
+        theme=gr.themes.Default(**FONTS),
+        app_kwargs={"middleware": [Middleware(Local, names=Settings(host=host).names)]},
+        max_file_size="1gb",
+        ssr_mode=False,
+        enable_monitoring=False,
+    )
+    return page
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what has lain in the folder for an hour, as long as the process lives."""
+    while True:
+        time.sleep(HOUR / 12)
+        for place in (*folder.glob("undegrade-*"), *folder.glob("gradio/*")):
+            with suppress(OSError):
+                if place.stat().st_mtime < time.time() - HOUR:
+                    shutil.rmtree(place)

@@ -34,8 +34,10 @@ def spoil_tab() -> None:
             settings = gr.Column()
         with gr.Column(scale=2, min_width=300):
             said = gr.Markdown("", elem_id="said")
-            spoiled = gr.ImageSlider(label="Clean | spoiled", type="filepath", max_height=480)
-            repaired = gr.ImageSlider(label="Spoiled | repaired", type="filepath", max_height=480, elem_id="repaired")
+            spoiled = gr.ImageSlider(label="Clean | spoiled", type="filepath", max_height=480, interactive=False)
+            repaired = gr.ImageSlider(
+                label="Spoiled | repaired", type="filepath", max_height=480, interactive=False, elem_id="repaired"
+            )
 
     with settings:
 
@@ -53,7 +55,9 @@ def spoil_tab() -> None:
 def _slider(name: str, unit: Unit, value: float) -> gr.Slider:
     low, high = unit.limits
     step = 1 if unit.whole else (high - low) / STEPS
-    return gr.Slider(low, high, value, step=step, label=f"{name.replace('_', ' ')}: {unit.text}", key=name)
+    return gr.Slider(
+        low, high, value, step=step, interactive=True, label=f"{name.replace('_', ' ')}: {unit.text}", key=name
+    )
 
 
 def _worker(name: str, fields: list[str]) -> Callable[..., list[Any]]:
@@ -84,5 +88,5 @@ def _spoil(file: Path, spec: str, seed: int) -> list[Any]:
     before, after = (psnr(one.pixels, clean.pixels) for one in (degraded, restored.picture))
     said = f"**{told(restored.treatment)}** · PSNR {before:.2f} dB spoiled, {after:.2f} dB repaired\n\n`{spec}`"
     if not restored.changed:
-        said += f"\n\n{untouched(restored.treatment.reason)}"
+        said += f"\n\n{untouched(restored.treatment)}"
     return [said, (files[0], files[1]), (files[1], files[2])]

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from undegrade.api import Restorer, load
 from undegrade.batch import CLEAN
+from undegrade.diagnosis import UNKNOWN
 from undegrade.images import SUFFIXES, Picture, write_picture
 from undegrade.images.files import natural_suffix
 from undegrade.images.stream import reduced
@@ -27,6 +29,7 @@ from undegrade.reports import told
 if TYPE_CHECKING:
     from undegrade.diagnosis import Diagnosis
     from undegrade.inference.batch import Done
+    from undegrade.inference.treatment import Treatment
 
 SHOWN = 4096  # pixels: longer sides are shown smaller; what is downloaded never is
 MAPPED = 1024  # pixels, of the map
@@ -56,7 +59,7 @@ class Seen:
         result: the file to download; empty where it could not be done.
         finding: what was found, in words.
         changed: whether anything was repaired.
-        reason: why something was not.
+        why: nothing was changed, in a sentence; empty where something was.
         odds: probabilities by kind.
         error: why it could not be done.
     """
@@ -67,7 +70,7 @@ class Seen:
     result: str = ""
     finding: str = ""
     changed: bool = False
-    reason: str = ""
+    why: str = ""
     odds: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -105,9 +108,11 @@ def restore_all(files: Sequence[Path], wanted: Wanted, tell: Told) -> tuple[list
 
 def _names(files: Sequence[Path]) -> list[str]:
     """As the files are called; of several that are called alike, all but the first have a number."""
-    called = [file.name for file in files]
-    before = [called[:place].count(name) for place, name in enumerate(called)]
-    return [f"{f.stem} ({n + 1}){f.suffix}" if n else f.name for f, n in zip(files, before, strict=True)]
+    names: list[str] = []
+    for file in files:
+        numbered = (f"{file.stem} ({number}){file.suffix}" for number in count(2))
+        names.append(next(name for name in chain([file.name], numbered) if name not in names))
+    return names
 
 
 def _restore(
@@ -126,7 +131,7 @@ def _restore(
         result=str(target),
         finding=told(treatment),
         changed=done.changed,
-        reason=treatment.reason,
+        why="" if done.changed else untouched(treatment),
         odds=dict(found.probabilities) if found else {},
         notes=done.notes,
         seconds=done.seconds,
@@ -143,8 +148,9 @@ def _zipped(results: Sequence[Seen], folder: Path) -> str | None:
         return None
     archive = folder / "undegrade.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:  # pictures are compressed already
-        for one in results:
-            file.write(one.result, Path(one.result).name)
+        paths = [Path(one.result) for one in results]
+        for path, name in zip(paths, _names(paths), strict=True):
+            file.write(path, name)
     return str(archive)
 
 
@@ -152,15 +158,26 @@ def show(one: Seen) -> str:
     """What was found and done, as Markdown."""
     if one.error:
         return f"**{one.error}**"
-    done = f"Repaired in {one.seconds:.1f} s." if one.changed else untouched(one.reason)
+    done = f"Repaired in {one.seconds:.1f} s." if one.changed else one.why
     return "\n\n".join([f"**{one.finding[:1].upper()}{one.finding[1:]}**", done, *one.notes])
 
 
-def untouched(reason: str) -> str:
-    """Why nothing was changed, in a sentence; the reason is that of a treatment, empty where nothing was found."""
-    if reason:
+def untouched(treatment: Treatment[Diagnosis]) -> str:
+    """Why nothing was changed, in a sentence."""
+    found = treatment.finding
+    if treatment.reason:
         return "Nothing was changed: no repair was seen to help."
-    return "Nothing was changed: nothing was found that a repair would make better. It is the same, bit for bit."
+    if found is None or found.label in (CLEAN, UNKNOWN):
+        return "Nothing was changed: nothing was found that a repair would make better. It is the same, bit for bit."
+    return (
+        "Nothing was changed: it is not sure enough, or was not to be repaired. "
+        "“Repair what is likeliest, unchecked” under “More” does so all the same."
+    )
+
+
+def called(kind: str) -> str:
+    """A kind as it is called on the page."""
+    return "scratches" if kind == "inpainting" else kind.replace("_", " ")
 
 
 def where(one: Seen, model: str) -> tuple[NDArray[np.uint8], dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from pathlib import Path
 
@@ -21,7 +20,8 @@ async def receive_picture(request: Request, target: Path) -> None:
         target: a new file; what a client calls the picture is not looked at.
 
     Raises:
-        HTTPException: there is no picture, or no room for it.
+        HTTPException: there is no picture.
+        OSError: there is no room for it.
     """
     try:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "multipart/form-data":
@@ -32,10 +32,6 @@ async def receive_picture(request: Request, target: Path) -> None:
                     file.write(chunk)
     except ClientDisconnect:
         raise HTTPException(400, "the request was cut off") from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise HTTPException(507, "the service's disk is full; try again later") from None
     if not target.stat().st_size:
         raise HTTPException(422, "the picture is empty; send a file's bytes as the body, or in the form field picture")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from starlette.background import BackgroundTask
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from undegrade import __version__
@@ -24,6 +24,7 @@ from undegrade.web.receiving import FIELD, receive_picture
 
 REPORT = "Undegrade-Report"  # header: the report as JSON in ASCII
 LONGEST_HEADER = 8192  # bytes
+CHUNK = 3 << 16  # bytes of a picture that become Base64 at a time; a multiple of three
 MEDIA = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -78,7 +79,14 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
+async def _after_the_answer() -> AsyncIterator[ExitStack]:
+    """What is entered here is left when the answer was sent, or nobody takes it."""
+    with ExitStack() as stack:
+        yield stack
+
+
 AtDesk = Annotated[Desk, Depends(_desk)]
+After = Annotated[ExitStack, Depends(_after_the_answer)]
 Model = Annotated[str | None, Query(description="One of /v1/models; the first unless given.")]
 Wait = Annotated[bool, Query(description="False: take it on as a job and answer at once with 202.")]
 Form = Annotated[str | None, Query(alias="format", description="png, jpg, tif, webp or avif; else as it was.")]
@@ -105,7 +113,7 @@ class Wanted:
 
 
 @router.post("/v1/restore", responses=PICTURES, openapi_extra=PICTURE_BODY, tags=["pictures"])
-async def restore(request: Request, desk: AtDesk, wanted: Annotated[Wanted, Depends()]) -> Response:
+async def restore(request: Request, desk: AtDesk, after: After, wanted: Annotated[Wanted, Depends()]) -> Response:
     """Repair a picture; what has nothing wrong with it comes back as it was."""
     order = Order(
         kind="restore",
@@ -121,22 +129,22 @@ async def restore(request: Request, desk: AtDesk, wanted: Annotated[Wanted, Depe
         strip=wanted.strip,
         record=wanted.record,
     )
-    return await _take(request, desk, _model(desk, wanted.model), order, wait=wanted.wait, answer=wanted.answer)
+    model = _model(desk, wanted.model)
+    return await _take(request, desk, after, model, order, wait=wanted.wait, answer=wanted.answer)
 
 
 @router.post("/v1/diagnose", openapi_extra=PICTURE_BODY, tags=["pictures"])
-async def diagnose(request: Request, desk: AtDesk, model: Model = None) -> dict[str, Any]:
+async def diagnose(request: Request, desk: AtDesk, after: After, model: Model = None) -> Response:
     """Say what is wrong with a picture: label, probabilities, severities in units."""
     order = Order(kind="diagnose", source="", target="")
-    response = await _take(request, desk, _model(desk, model), order, wait=True, answer="report")
-    found: dict[str, Any] = json.loads(bytes(response.body))
-    return found
+    return await _take(request, desk, after, _model(desk, model), order, wait=True, answer="report")
 
 
 @router.post("/v1/degrade", responses=PICTURES, openapi_extra=PICTURE_BODY, tags=["pictures"])
 async def degrade(
     request: Request,
     desk: AtDesk,
+    after: After,
     specs: Annotated[
         list[str],
         Query(alias="as", description='What to do, first thing first, such as "noise(sigma=25)".', max_length=16),
@@ -148,7 +156,7 @@ async def degrade(
 ) -> Response:
     """Spoil a picture, for tests and training data."""
     order = Order(kind="degrade", source="", target="", specs=tuple(specs), seed=seed, form=form, quality=quality)
-    return await _take(request, desk, DEGRADER, order, wait=wait, answer="picture")
+    return await _take(request, desk, after, DEGRADER, order, wait=wait, answer="picture")
 
 
 @router.get("/v1/jobs/{job_id}", tags=["jobs"], responses={404: {"description": "No such job.", "content": ERROR}})
@@ -169,7 +177,10 @@ async def result(desk: AtDesk, job_id: str) -> Response:
         raise HTTPException(found.status or 500, found.error)
     if found.state != DONE:
         return JSONResponse(_job_data(found, desk), 202, headers={"Retry-After": "1"})
-    return _picture(desk.jobs.folder_of(found.id) / found.result, found.report or {}, None)
+    file = desk.jobs.folder_of(found.id) / found.result
+    if not file.is_file():
+        raise HTTPException(404, "the picture of this job has been removed")
+    return _picture(file, found.report or {})
 
 
 @router.delete(
@@ -242,50 +253,66 @@ def _find(desk: Desk, job_id: str) -> StoredJob:
     return found
 
 
-async def _take(request: Request, desk: Desk, model: str, order: Order, *, wait: bool, answer: str) -> Response:
+async def _take(
+    request: Request, desk: Desk, after: ExitStack, model: str, order: Order, *, wait: bool, answer: str
+) -> Response:
     """Receive the picture, and answer with the result, or with a job."""
+    _check_options(request)
     async with desk.line.place():
-        with desk.upload() as folder:
-            source = folder / "picture"
-            await receive_picture(request, source)
-            if not wait:
-                return _job(desk, model, order, source)
-            at_once = 0 if order.kind == "diagnose" else desk.settings.at_once
-            placed = replace(order, source=str(source), target=str(folder / "result"), at_once=at_once)
-            done = await desk.carry_out(model, placed)
-            if done.status == 202:
-                return _job(desk, model, order, source)
-            if done.status != 200:
-                raise HTTPException(done.status, done.error)
-            return _answer(done, folder, answer)
+        folder = after.enter_context(desk.upload())
+        source = folder / "picture"
+        await receive_picture(request, source)
+        if not wait:
+            return _job(desk, model, order, source)
+        at_once = 0 if order.kind == "diagnose" else desk.settings.at_once
+        placed = replace(order, source=str(source), target=str(folder / "result"), at_once=at_once)
+        done = await desk.carry_out(model, placed, request.is_disconnected)
+        if done.status == 202:
+            return _job(desk, model, order, source)
+        if done.status != 200:
+            raise HTTPException(done.status, done.error)
+        return _answer(done, answer)
+
+
+def _check_options(request: Request) -> None:
+    """Refuse what the description does not have: a misspelt option would be left out in silence."""
+    described = request.app.openapi()["paths"][request.url.path]["post"].get("parameters", [])
+    names = [parameter["name"] for parameter in described]
+    for name in request.query_params:
+        if name not in names:
+            raise HTTPException(422, f"{name}: no such option; known are {', '.join(names)}")
 
 
 def _job(desk: Desk, model: str, order: Order, source: Path) -> JSONResponse:
-    """Take it on for later, away with the upload, and say where it will be."""
-    taken = desk.submit(model, order, source)
-    shutil.rmtree(source.parent, ignore_errors=True)
-    data = _job_data(taken, desk)
+    """Take it on for later, and say where it will be."""
+    data = _job_data(desk.submit(model, order, source), desk)
     return JSONResponse(data, 202, headers={"Location": data["url"]})
 
 
-def _answer(done: Answer, folder: Path, answer: str) -> Response:
+def _answer(done: Answer, answer: str) -> Response:
     report = done.report or {}
     if answer == "picture":
-        return _picture(Path(done.target), report, folder)
+        return _picture(Path(done.target), report)
     if answer == "json":
-        picture = base64.b64encode(Path(done.target).read_bytes()).decode()
-        report = {"report": report, "media_type": MEDIA[Path(done.target).suffix], "picture": picture}
-    shutil.rmtree(folder, ignore_errors=True)
+        return StreamingResponse(_both(Path(done.target), report), media_type="application/json")
     return JSONResponse(report)
 
 
-def _picture(path: Path, report: dict[str, Any], folder: Path | None) -> FileResponse:
-    """The file, which its folder is removed after, with the report in the header."""
+def _both(path: Path, report: dict[str, Any]) -> Iterator[str]:
+    """The report and the picture as JSON, piece by piece."""
+    yield json.dumps({"report": report, "media_type": MEDIA[path.suffix]})[:-1] + ', "picture": "'
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield base64.b64encode(chunk).decode()
+    yield '"}'
+
+
+def _picture(path: Path, report: dict[str, Any]) -> FileResponse:
+    """The file, with the report in the header."""
     text = json.dumps(report)
     if len(text) > LONGEST_HEADER:  # many pages, or many notes
         text = json.dumps({**report, "pages": [], "notes": ["too much for a header; ask for answer=json"]})
-    after = BackgroundTask(shutil.rmtree, folder, ignore_errors=True) if folder is not None else None
-    return FileResponse(path, media_type=MEDIA[path.suffix], headers={REPORT: text}, background=after)
+    return FileResponse(path, media_type=MEDIA[path.suffix], headers={REPORT: text})
 
 
 def _job_data(found: StoredJob, desk: Desk) -> dict[str, Any]:

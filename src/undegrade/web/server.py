@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import socket
+import sqlite3
 from asyncio import TimerHandle
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 
+import h11
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -44,6 +47,8 @@ def make_app(desk: Desk) -> ASGIApp:
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(RequestValidationError)(_misunderstood)
     app.exception_handler(Busy)(_busy)
+    for kind in (OSError, sqlite3.Error):
+        app.exception_handler(kind)(_full)
     app.exception_handler(Exception)(_failed)
     return Guard(app, desk.settings, desk.gauges.count)
 
@@ -61,14 +66,24 @@ async def _busy(request: Request, error: Busy) -> JSONResponse:
     return JSONResponse({"error": str(error)}, 429, headers={"Retry-After": str(error.seconds)})
 
 
+async def _full(request: Request, error: Exception) -> JSONResponse:
+    written = isinstance(error, sqlite3.Error) and error.sqlite_errorcode != sqlite3.SQLITE_FULL
+    if written or (isinstance(error, OSError) and error.errno not in (errno.ENOSPC, errno.EDQUOT)):
+        raise error
+    return JSONResponse({"error": "the service's disk is full; try again later"}, 507)
+
+
 async def _failed(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": f"internal error ({type(error).__name__}); the service's log has more"}, 500)
 
 
 class PatientFor(H11Protocol):
-    """HTTP/1.1 that hangs up on those who do not send the head of a request in time (slow loris)."""
+    """HTTP/1.1 that hangs up on those who do not send the head of a request in time (slow loris).
 
-    header_seconds = 15.0
+    The time runs from the connection, or from the first byte after an answer, and no further byte prolongs it.
+    """
+
+    header_seconds, upload_seconds = 15.0, 60.0
     _timer: TimerHandle | None = None
 
     def connection_made(self, transport) -> None:  # type: ignore[no-untyped-def]
@@ -77,20 +92,26 @@ class PatientFor(H11Protocol):
         self._timer = self.loop.call_later(self.header_seconds, self._hang_up)
 
     def data_received(self, data: bytes) -> None:
-        """Wait no longer once a request has begun, or anew for the head of the next one."""
+        """Wait no longer once a request has begun, or for the head of the next one."""
         super().data_received(data)
-        if self._timer is not None:
-            self._timer.cancel()
-        if self.cycle is None or self.cycle.response_complete:
-            self._timer = self.loop.call_later(self.header_seconds, self._hang_up)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._wait_no_longer()
+        elif self._timer is None:  # the rest of a picture that was refused may be longer than a head
+            is_body = self.conn.their_state is h11.SEND_BODY
+            self._timer = self.loop.call_later(self.upload_seconds if is_body else self.header_seconds, self._hang_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._wait_no_longer()
         super().connection_lost(exc)
 
+    def _wait_no_longer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _hang_up(self) -> None:
+        self._timer = None
         if (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing():
             self.transport.close()
 
@@ -107,22 +128,21 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     Raises:
         UndegradeError: a model cannot be loaded, or the address or the folder cannot be had.
     """
-    listening = _listen(settings)
-    desk = Desk(settings)
-    desk.load()
-    host, port = listening.getsockname()[:2]
-    protocol = type("Protocol", (PatientFor,), {"header_seconds": settings.header_seconds})
-    config = uvicorn.Config(
-        make_app(desk),
-        http=protocol,
-        ws="none",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
-    )
-    server = Announced(config, partial(on_ready, f"http://{f'[{host}]' if ':' in host else host}:{port}"))
-    with listening:
+    with _listen(settings) as listening:
+        desk = Desk(settings)
+        desk.load()
+        host, port = listening.getsockname()[:2]
+        seconds = {"header_seconds": settings.header_seconds, "upload_seconds": settings.upload_seconds}
+        config = uvicorn.Config(
+            make_app(desk),
+            http=type("Protocol", (PatientFor,), seconds),
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(settings.grace_seconds)),
+        )
+        server = Announced(config, partial(on_ready, f"http://{f'[{host}]' if ':' in host else host}:{port}"))
         server.run(sockets=[listening])
 
 
@@ -142,13 +162,15 @@ class Announced(uvicorn.Server):
 
 def _listen(settings: Settings) -> socket.socket:
     """A socket that is bound to the settings' address."""
-    try:
-        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((settings.host, settings.port))
-    except OSError as error:
-        raise UndegradeError(
-            f"--host {settings.host} --port {settings.port}: cannot be listened on ({error}); choose another port"
-        ) from None
-    return listening
+    with ExitStack() as stack:
+        try:
+            family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+            listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((settings.host, settings.port))
+        except OSError as error:
+            raise UndegradeError(
+                f"--host {settings.host} --port {settings.port}: cannot be listened on ({error}); choose another port"
+            ) from None
+        stack.pop_all()
+        return listening

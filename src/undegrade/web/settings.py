@@ -42,12 +42,13 @@ class Settings:
     work_seconds: float = 120.0  # for a picture; its worker is then replaced
     job_seconds: float = 3600.0  # for the picture of a job
     keep_seconds: float = 3600.0  # after which the result of a job is gone
+    fetch_seconds: float = 600.0  # in which an answer has to be fetched
     grace_seconds: float = 30.0  # for requests at work when the service is asked to end
 
     def __post_init__(self) -> None:
         check_at_least(self, {"port": 0, "queue": 1, "jobs": 1, "at_once": 1, "max_bytes": 1, "max_pixels": 1})
         check_at_least(self, {"memory": 256 << 20, "upload_seconds": 0, "header_seconds": 0, "work_seconds": 0})
-        check_at_least(self, {"job_seconds": 0, "keep_seconds": 0, "grace_seconds": 0})
+        check_at_least(self, {"job_seconds": 0, "keep_seconds": 1, "fetch_seconds": 0, "grace_seconds": 0})
         if not self.models or len(set(self.models)) != len(self.models):
             raise ValueError(f"Settings.models is {self.models}; expected at least one, each once")
         if self.token is not None and (len(self.token) < 16 or not self.token.isascii() or " " in self.token):
@@ -63,7 +64,7 @@ class Settings:
         """The host names under which the service answers; none: under any, where it is open to a network."""
         if self.host not in LOOPBACK and not self.hosts:
             return frozenset()
-        return frozenset((*LOOPBACK, self.host, *self.hosts))
+        return frozenset(name.lower() for name in (*LOOPBACK, self.host, *self.hosts))
 
 
 def read_token(path: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from multiprocessing import get_context
@@ -37,64 +38,82 @@ class Worker:
         self.deaths = 0
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
-        self._line = ThreadPoolExecutor(1)
+        self._lock = threading.Lock()  # around these two: the service asks how the worker is while a thread replaces it
+        self._stopped = False
+        self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1)
 
     @property
     def alive(self) -> bool:
         """Whether the process runs; one that does not is started with the next order."""
-        return self._process is not None and self._process.is_alive()
+        with self._lock:
+            return self._process is not None and self._process.is_alive()
 
-    async def carry_out(self, order: Order, seconds: float) -> Answer:
+    async def carry_out(
+        self, order: Order, seconds: float, is_unwanted: Callable[[], Awaitable[bool]] | None = None
+    ) -> Answer:
         """The answer to an order, once those before it are done.
 
         Args:
             order: the picture.
             seconds: for the work, without the waiting; then the process is replaced.
+            is_unwanted: asked when it is the order's turn: whether whoever gave it has gone.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._line, self._exchange, order, seconds)
+        async with self._turn:
+            if is_unwanted is not None and await is_unwanted():
+                return Answer(status=400, error="the request was cut off")
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, order, seconds)
 
     def stop(self) -> None:
-        """End the process now."""
-        self._line.shutdown(wait=False, cancel_futures=True)
+        """End the process now, for good."""
+        self._stopped = True
+        self._thread.shutdown(wait=False, cancel_futures=True)
         self._end()
 
-    def start(self) -> None:
-        """Load the model, unless it is loaded.
+    def start(self) -> Connection:
+        """Load the model, unless it is loaded; orders go through what is returned.
 
         Raises:
             UndegradeError: it cannot be loaded.
         """
-        if self.alive:
-            return
+        if self.alive and self._connection is not None:
+            return self._connection
         self._end()
-        context = get_context("spawn")  # OpenVINO and PyTorch do not survive a fork
-        self._connection, other = context.Pipe()
-        arguments = (other, self.model, self.settings.memory, self.settings.max_pixels)
-        self._process = context.Process(target=work, args=arguments, name=f"undegrade {self.model}", daemon=True)
-        self._process.start()
-        other.close()  # so that its end is noticed
+        connection = self._spawn()
         try:
-            said = self._connection.recv() if self._connection.poll(START_SECONDS) else "took too long"
+            said = connection.recv() if connection.poll(START_SECONDS) else "took too long"
         except (EOFError, OSError):
             said = "its process died"
         if isinstance(said, str):
             self._end()
             raise UndegradeError(f"the model {self.model or 'of degradations'} could not be loaded: {said}")
         self.labels = said
+        return connection
+
+    def _spawn(self) -> Connection:
+        context = get_context("spawn")  # OpenVINO and PyTorch do not survive a fork
+        with self._lock:
+            if self._stopped:
+                raise UndegradeError("the service is ending")
+            self._connection, other = context.Pipe()
+            arguments = (other, self.model, self.settings.memory, self.settings.max_pixels)
+            self._process = context.Process(target=work, args=arguments, name=f"undegrade {self.model}", daemon=True)
+            self._process.start()
+            other.close()  # so that its end is noticed
+            return self._connection
 
     def _exchange(self, order: Order, seconds: float) -> Answer:
         for _ in range(TRIES):
             try:
-                self.start()
+                connection = self.start()
             except UndegradeError as error:
                 return Answer(status=503, error=str(error))
-            assert self._connection is not None
             try:
-                self._connection.send(order)
-                if not self._connection.poll(seconds):
+                connection.send(order)
+                if not connection.poll(seconds):
                     self._bury("took too long")
-                    return Answer(status=504, error=f"the picture took more than {seconds:g} s; send it as a job")
-                answer: Answer = self._connection.recv()
+                    return Answer(status=504, error=f"the picture took more than {seconds:g} s; send a smaller one")
+                answer: Answer = connection.recv()
             except (EOFError, OSError):
                 self._bury("died")
                 continue
@@ -109,14 +128,15 @@ class Worker:
         self.on_death(why)
 
     def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.join()
-            self._process.close()
-            self._process = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+                self._process.join()
+                self._process.close()
+                self._process = None
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
 
 class Busy(Exception):
