@@ -15,7 +15,7 @@ from undegrade.training.recipe import Recipe, Stage
 def release_default() -> Recipe:
     """The `default` model: name ten degradations, then remove what is asked for and leave the rest.
 
-    About 60 minutes on two CPU cores with bfloat16.
+    About 70 minutes on one CPU core with bfloat16.
     """
     restoring = Stage(
         objective=SelectiveRestoration.Config(psnr_floor=1e-3, rmse_weight=50.0),
@@ -53,7 +53,7 @@ def release_default() -> Recipe:
             # out in them as in a whole picture.
             restoring,
             replace(restoring, objective=named, steps=7_000),
-            replace(restoring, objective=finer, steps=5_000, crop=128, batch=8, lr_floor=1e-3, warmup=0),
+            replace(restoring, objective=finer, steps=10_000, crop=128, batch=8, lr_floor=1e-3, warmup=0),
         ),
     )
 
