@@ -83,6 +83,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/compared"), help="where the results of the arms lie")
     parser.add_argument("--seconds", type=float, default=240, help="of the processor, for each arm")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--finished", action="store_true", help="carry out nothing, print what is finished")
+    parser.add_argument("--table", action="store_true", help="the same as rows of a table")
     parser.add_argument("--one", choices=("scratch", "dcpt", "size"), help="carry out one arm of the first network")
     options = parser.parse_args()
     torch.set_num_threads(1)  # processor time is then the time of the work
@@ -92,14 +94,40 @@ def main() -> None:
         (options.out / f"{name}-{options.one}.json").write_text(json.dumps(done, indent=1) + "\n")
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, arm in itertools.product(options.networks, ("size", "scratch", "dcpt")):
+    wanted = () if options.finished or options.table else options.networks
+    for name, arm in itertools.product(wanted, ("size", "scratch", "dcpt")):
         if not (options.out / f"{name}-{arm}.json").exists():
             same = [
                 str(part) for key in ("clean", "test", "out", "seconds") for part in (f"--{key}", vars(options)[key])
             ]
             subprocess.run([sys.executable, __file__, *same, "--networks", name, "--one", arm], check=True)
     rows = {path.stem: json.loads(path.read_text()) for path in sorted(options.out.glob("*.json"))}
+    if options.table:
+        print("\n".join(table(rows)))
+        return
     print(json.dumps({"seconds": options.seconds, "arms": rows, "machine": facts()}, indent=1))
+
+
+def table(rows: dict[str, Any]) -> list[str]:
+    """A line for each network of which all arms are finished, the best one first."""
+    lines = []
+    for name, config in NETWORKS.items():
+        found = [rows.get(f"{name}-{arm}") for arm in ("scratch", "dcpt", "size")]
+        if any(one is None for one in found):
+            continue
+        scratch, dcpt, size = found
+        means = [one["psnr_db"]["mean"] for one in (scratch, dcpt)]
+        cells = [
+            type(config).__qualname__.partition(".")[0],
+            *(f"{mean:.2f}" for mean in means),
+            " + ".join(map(str, scratch["steps"])),
+            f"{size['million_parameters']:.2f}",
+            f"{size['giga_macs_a_megapixel']:.0f}",
+            f"{size['seconds_a_megapixel']:.1f}",
+            f"{size['megabytes_for_256_pixels']:.0f}",
+        ]
+        lines.append((max(means), f"| {' | '.join(cells)} |"))
+    return [line for _, line in sorted(lines, reverse=True)]
 
 
 def recipe_of(name: str) -> Any:
