@@ -239,7 +239,7 @@ def main() -> None:
     for name in options.networks:
         rows[name] = compared(*CASES[name], options.turns)
         print(name, rows[name], file=sys.stderr, flush=True)
-    sizes = {"side": SIDE, "patch": PATCH, "batch": BATCH, "turns": options.turns}
+    sizes = {"side": SIDE, "patch": PATCH, "batch": BATCH}
     print(json.dumps({**sizes, "networks": rows, "machine": facts()}, indent=1))
 
 
@@ -268,7 +268,7 @@ def compared(name: str, config: Any, turns: int) -> dict[str, float]:
             f"{what}_ratio_least": round(ratios[0], 2),
             f"{what}_ratio_most": round(ratios[-1], 2),
         }
-    return found
+    return {**found, "turns": turns}
 
 
 @torch.no_grad()
