@@ -1,6 +1,7 @@
 """Every network at a size for CPUs, trained for the same compute on five degradations, with and without DCPT before.
 
-    OMP_NUM_THREADS=1 python benchmarks/networks_compared.py --clean PHOTOS --test KODAK24 --out runs/compared \
+    undegrade data pack PHOTOS -o PACK
+    OMP_NUM_THREADS=1 python benchmarks/networks_compared.py --clean PACK --test KODAK24 --out runs/compared \
         > benchmarks/results/networks_compared.json
 
 Compute is processor seconds (`--seconds`, one thread, data included): a step is timed first, and the number of steps
@@ -47,7 +48,7 @@ from undegrade.networks import (
     TextPromptIR,
     UniversalRestorer,
 )
-from undegrade.objectives import DegradationClassification, PriorDiffusion, Restoration
+from undegrade.objectives import OBJECTIVES, DegradationClassification, PriorDiffusion, Restoration
 from undegrade.recipes.generated import generated_5d
 from undegrade.training.ema import Ema
 from undegrade.training.loop import fit
@@ -55,9 +56,9 @@ from undegrade.training.recipe import Stage
 from undegrade.training.run import build
 
 SHARE = 0.3  # of the compute, for DCPT
-SIDE, SPEED_SIDE = 128, 256  # pixels: of what is tested, and of what is timed
+SIDE, SPEED_SIDE = 96, 256  # pixels: of what is tested, and of what is timed
 TEST_SEED = 20_261_124
-CROP, BATCH = 64, 8
+CROP, BATCH = 64, 4
 U = {"width": 16, "blocks": (1, 1, 1, 2), "refinement": 1, "heads": (1, 2, 4, 8)}
 PROMPTS = {"degradations": 6, "prompt_channels": (16, 32, 64), "prompt_sides": (16, 8, 8)}
 NETWORKS: dict[str, Any] = {
@@ -77,11 +78,13 @@ NETWORKS: dict[str, Any] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--clean", type=Path, required=True, help="folder of clean photographs to train on")
+    parser.add_argument("--clean", type=Path, required=True, help="pack, or folder, of clean photographs to train on")
     parser.add_argument("--test", type=Path, required=True, help="folder of clean photographs to test on")
     parser.add_argument("--out", type=Path, default=Path("runs/compared"), help="where the results of the arms lie")
     parser.add_argument("--seconds", type=float, default=240, help="of the processor, for each arm")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--finished", action="store_true", help="carry out nothing, print what is finished")
+    parser.add_argument("--table", action="store_true", help="the same as rows of a table")
     parser.add_argument("--one", choices=("scratch", "dcpt", "size"), help="carry out one arm of the first network")
     options = parser.parse_args()
     torch.set_num_threads(1)  # processor time is then the time of the work
@@ -91,14 +94,40 @@ def main() -> None:
         (options.out / f"{name}-{options.one}.json").write_text(json.dumps(done, indent=1) + "\n")
         return
     options.out.mkdir(parents=True, exist_ok=True)
-    for name, arm in itertools.product(options.networks, ("size", "scratch", "dcpt")):
+    wanted = () if options.finished or options.table else options.networks
+    for name, arm in itertools.product(wanted, ("size", "scratch", "dcpt")):
         if not (options.out / f"{name}-{arm}.json").exists():
             same = [
                 str(part) for key in ("clean", "test", "out", "seconds") for part in (f"--{key}", vars(options)[key])
             ]
             subprocess.run([sys.executable, __file__, *same, "--networks", name, "--one", arm], check=True)
     rows = {path.stem: json.loads(path.read_text()) for path in sorted(options.out.glob("*.json"))}
+    if options.table:
+        print("\n".join(table(rows)))
+        return
     print(json.dumps({"seconds": options.seconds, "arms": rows, "machine": facts()}, indent=1))
+
+
+def table(rows: dict[str, Any]) -> list[str]:
+    """A line for each network of which all arms are finished, the best one first."""
+    lines = []
+    for name, config in NETWORKS.items():
+        found = [rows.get(f"{name}-{arm}") for arm in ("scratch", "dcpt", "size")]
+        if any(one is None for one in found):
+            continue
+        scratch, dcpt, size = found
+        means = [one["psnr_db"]["mean"] for one in (scratch, dcpt)]
+        cells = [
+            type(config).__qualname__.partition(".")[0],
+            *(f"{mean:.2f}" for mean in means),
+            " + ".join(map(str, scratch["steps"])),
+            f"{size['million_parameters']:.2f}",
+            f"{size['giga_macs_a_megapixel']:.0f}",
+            f"{size['seconds_a_megapixel']:.1f}",
+            f"{size['megabytes_for_256_pixels']:.0f}",
+        ]
+        lines.append((max(means), f"| {' | '.join(cells)} |"))
+    return [line for _, line in sorted(lines, reverse=True)]
 
 
 def recipe_of(name: str) -> Any:
@@ -119,27 +148,26 @@ def carry_out(name: str, pretrained: bool, options: argparse.Namespace) -> dict[
         plan.append((Restoration.Config(loss="psnr", rmse_weight=200.0), rest))
     steps = []
     for objective, seconds in plan:
-        stage = replace(restoring, objective=objective, warmup=20)
-        steps.append(train(model, stage, seconds, recipe, options.clean))
+        steps.append(train(model, replace(restoring, objective=objective), seconds, recipe, options.clean))
     return {"steps": steps, "psnr_db": measure(model, recipe, options.test)}
 
 
 def train(model: UniversalRestorer, stage: Stage, seconds: float, recipe: Any, clean: Path) -> int:
-    """Train in place for about so many processor seconds; the moving average of the weights stays. Returns the steps."""
-    from undegrade.objectives import OBJECTIVES
-
+    """Train in place for about so many processor seconds; the averaged weights stay. Returns the steps."""
     kind = next(kind for kind in OBJECTIVES.values() if kind.Config is type(stage.objective))  # type: ignore[attr-defined]
     made = batches(
         open_mixture(recipe.mixture, clean, (), part="train", holdout=10, batch=BATCH, crop=CROP, first=0), workers=0
     )
-    times, state = [], {key: value.clone() for key, value in model.state_dict().items()}
-    probe = replace(stage, steps=4, ema=0.0)
-    for _ in range(2):  # the first one warms up
-        began = time.process_time()
-        fit(kind(stage.objective, model), itertools.islice(made, 4), probe)
-        times.append((time.process_time() - began) / 4)
+    timed, state = [], {key: value.clone() for key, value in model.state_dict().items()}
+    fit(
+        kind(stage.objective, model),
+        made,
+        replace(stage, steps=5, warmup=0),
+        [lambda _: timed.append(time.process_time())],
+    )
     model.load_state_dict(state)
-    stage = replace(stage, steps=max(30, round(seconds / times[1])))
+    steps = max(10, round(seconds * 3 / (timed[4] - timed[1])))  # the first two warm up
+    stage = replace(stage, steps=steps, warmup=steps // 10)
     objective = kind(stage.objective, model)
     average = Ema(model, stage.ema, list(itertools.islice(made, 8)))
     fit(objective, made, stage, [average])
@@ -151,24 +179,27 @@ def train(model: UniversalRestorer, stage: Stage, seconds: float, recipe: Any, c
 def measure(model: UniversalRestorer, recipe: Any, test: Path) -> dict[str, float]:
     """Mean PSNR of what was spoiled and of what was restored, over all and for each label."""
     model.eval()
-    network, labels = model.network, recipe.mixture.labels
+    network, labels, steps = model.network, recipe.mixture.labels, recipe.mixture.degradations
+    kinds = torch.tensor([[float(label == step.label) for label in labels] for step in steps])
     found: dict[str, list[tuple[float, float]]] = {label: [] for label in labels if label != CLEAN}
     for number, path in enumerate(find_pictures(test)):
         pixels = read_picture(path).pixels
         top, left = (pixels.shape[1] - SIDE) // 2, (pixels.shape[2] - SIDE) // 2
         clean = torch.from_numpy(pixels[:, top : top + SIDE, left : left + SIDE].copy()).float()
-        for place, step in enumerate(recipe.mixture.degradations):
-            degraded = replay(
-                clean, step.plan(torch.Generator().manual_seed(TEST_SEED + 1000 * number + place), (0.5, 0.5))
-            )
-            image = degraded[None].contiguous(memory_format=torch.channels_last)
-            kinds = torch.tensor([[float(label == step.label) for label in labels]])
-            if isinstance(network, GuidedNetwork) and not isinstance(network, DiffIR):
-                features = network.told_features(image, network.guide_of(image, image, kinds, (number,)))
-            else:
-                features = network.features(image)
-            restored = network.reconstruct(image, features)[0].clamp(0, 1)
-            found[step.label].append((psnr(degraded.numpy(), clean.numpy()), psnr(restored.numpy(), clean.numpy())))
+        plans = [
+            step.plan(torch.Generator().manual_seed(TEST_SEED + 1000 * number + place), (0.5, 0.5))
+            for place, step in enumerate(steps)
+        ]
+        degraded = torch.stack([replay(clean, plan) for plan in plans])
+        image = degraded.contiguous(memory_format=torch.channels_last)
+        if isinstance(network, GuidedNetwork) and not isinstance(network, DiffIR):
+            guide = network.guide_of(image, image, kinds, (number,) * len(steps))
+            features = network.told_features(image, guide)
+        else:
+            features = network.features(image)
+        restored = network.reconstruct(image, features).clamp(0, 1)
+        for step, before, after in zip(steps, degraded, restored, strict=True):
+            found[step.label].append((psnr(before.numpy(), clean.numpy()), psnr(after.numpy(), clean.numpy())))
     means = {label: round(statistics.fmean(after for _, after in pairs), 2) for label, pairs in found.items()}
     before = statistics.fmean(statistics.fmean(first for first, _ in pairs) for pairs in found.values())
     return {"input": round(before, 2), "mean": round(statistics.fmean(means.values()), 2), **means}

@@ -75,6 +75,7 @@ EXCEPTIONS = {
     "members: networks/pip.py -> restormer": "is Restormer with prompts, and keeps no copy of it",
     "members: networks/readings.py -> __init__": "reads a Config of each network off the shapes in a file",
     "members: networks/published.py -> __init__": "builds the network that a file turns out to hold",
+    "members: networks/published.py -> checkpoint": "says in the same words what does not fit",
     "members: networks/published.py -> layouts": "recognises a file by them",
     "members: networks/published.py -> errors": "is about files, which can be wrong",
     "members: networks/published.py -> safetensors": "is about files, some of that format",

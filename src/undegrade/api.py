@@ -83,7 +83,7 @@ class Restorer(BaseRestorer[Diagnosis]):
         understood: what was understood of `say`; empty where nothing was said.
 
     Raises:
-        UndegradeError: there is no such model or device, or the model's file is damaged.
+        UndegradeError: there is no such model or device, the model's file is damaged, or `say` holds no instruction.
     """
 
     def __init__(
@@ -96,14 +96,14 @@ class Restorer(BaseRestorer[Diagnosis]):
         only: Sequence[str] = (),
         skip: Sequence[str] = (),
         force: bool = False,
-        say: str = "",
+        say: str | None = None,
     ) -> None:
         budget = parse_size(memory) if isinstance(memory, str) else memory
         path = find_model(model)
         chosen = choose(path, device=device, precision=precision)
         self.choice = chosen.sentence
         wish, backend, self.understood = Wish(only=tuple(only), skip=tuple(skip), force=force), chosen.backend, ""
-        if say:
+        if say is not None:
             wish, backend, self.understood = _asked(say, wish, backend)
         super().__init__(backend, _judge(path, backend, wish), memory=budget)
 

@@ -32,6 +32,7 @@ def test_what_is_said_decides_what_is_repaired(model: Path, photo_file: Path, ca
     ("options", "said"),
     [
         (["--say", "a cat on a sofa"], 'no instruction in it; say what to repair or to leave alone, such as "remove'),
+        (["--say", ""], "no instruction in it; say what"),
         (["--say", "remove the rain", "--only", "rain"], "leave out only and skip"),
     ],
 )
@@ -53,7 +54,7 @@ def test_a_network_that_is_told_sentences_is_told_it(photo_file: Path, tmp_path:
     picture = read_picture(photo_file)
     silent, rain, dark = (
         Restorer(path, say=say).restore(picture).picture.pixels
-        for say in ("", "remove the rain", "it is too dark, brighten it")
+        for say in (None, "remove the rain", "it is too dark, brighten it")
     )
     assert not np.array_equal(rain, silent)
     assert not np.array_equal(rain, dark)

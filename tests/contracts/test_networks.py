@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from undegrade.errors import UndegradeError
 from undegrade.inference.export import export
@@ -214,6 +215,27 @@ def test_shape_is_kept_at_any_size(name: str, config: Any, size: tuple[int, int]
     assert restored.dtype == given.dtype
     assert restored.isfinite().all()
     assert torch.equal(given, before)
+
+
+class Readings(TorchDispatchMode):
+    """Counts how often a value is read from a tensor, for which a GPU would have to be waited for."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.number += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@every_network
+@torch.no_grad()
+def test_a_pass_reads_no_value_back(name: str, config: Any) -> None:
+    network, given = build(name, config), image(16, 24)
+    with Readings() as readings:
+        network(given)
+        assert readings.number == 0
+        given.sum().item()
+    assert readings.number == 1
 
 
 @every_network

@@ -84,6 +84,10 @@ def test_wishes_have_to_be_known() -> None:
     with pytest.raises(UndegradeError, match=r"skip: 'fog' is not known; the model repairs noise, haze"):
         Wish(skip=("fog",)).check(("noise", "haze"))
     Wish(only=("noise",)).check(("noise", "haze"))
+    with pytest.raises(
+        UndegradeError, match="only: the model names no kinds and repairs all it is given; ask for none"
+    ):
+        Wish(only=("noise",)).check(())
 
 
 def trial(context: Context, part: NDArray[np.float32], made: NDArray[np.float32], **changes: object) -> Trial:

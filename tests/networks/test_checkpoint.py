@@ -132,6 +132,12 @@ def test_a_configuration_that_does_not_fit_is_refused(saved: Path, change: Calla
         load_checkpoint(saved)
 
 
+def test_what_does_not_fit_is_named(saved: Path) -> None:
+    rewrite(saved, widen)
+    with pytest.raises(UndegradeError, match=r"of another shape: network\.\S+ .*more\)\); get the file anew$"):
+        load_checkpoint(saved)
+
+
 def test_another_network_and_another_version_are_refused(saved: Path) -> None:
     rewrite(saved, lambda header: header.update(network="mystery"))
     with pytest.raises(UndegradeError, match=r"small\.safetensors: network 'mystery' is unknown; known are nafnet"):

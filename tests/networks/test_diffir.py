@@ -87,3 +87,10 @@ def test_the_seed_decides_and_the_same_one_gives_the_same_picture() -> None:
     image = drawn(3, 1, 3, 16, 16)
     assert torch.equal(first(image), first(image))
     assert not torch.equal(first(image), other(image))
+    for steps in (1, 2, 3):
+        priors = [DiffIR(DiffIR.Config(**small, steps=steps)).eval() for _ in range(2)]
+        for network in priors:
+            network.load_state_dict(first.state_dict())
+        assert len(priors[0].prior(image)) == steps
+        assert torch.equal(priors[0](image), priors[1](image))
+        assert not torch.equal(priors[0](image), first(image))

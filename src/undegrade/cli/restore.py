@@ -55,7 +55,7 @@ Strength = Annotated[
 Only = Annotated[str, typer.Option(metavar="KINDS", help="Repair these alone, such as rain,haze.")]
 Skip = Annotated[str, typer.Option(metavar="KINDS", help="Repair all but these.")]
 Say = Annotated[
-    str,
+    str | None,
     typer.Option(metavar="SENTENCE", help='The same in words: "remove the rain but keep the grain" (extra text).'),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Repair what is likeliest, in full, unchecked, however doubtful.")]
@@ -78,7 +78,7 @@ def restore(
     strength: Strength = 1.0,
     only: Only = "",
     skip: Skip = "",
-    say: Say = "",
+    say: Say = None,
     force: Force = False,
     local: Local = False,
     form: Format = None,

@@ -38,6 +38,8 @@ class Wish:
             UndegradeError: names the option, the kind, and those that are known.
         """
         for option, chosen in (("only", self.only), ("skip", self.skip)):
+            if chosen and not kinds:
+                raise UndegradeError(f"{option}: the model names no kinds and repairs all it is given; ask for none")
             for kind in chosen:
                 if kind not in kinds:
                     raise UndegradeError(f"{option}: {kind!r} is not known; the model repairs {', '.join(kinds)}")

@@ -46,10 +46,10 @@ class ChannelLayerNorm(nn.Module):
 
 
 class Stage(nn.Sequential):
-    """Blocks one after another that are all told what is visible."""
+    """Blocks one after another that are all told the same: what is visible, and before that whatever else there is."""
 
-    def forward(self, x: Tensor, visible: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, *told: Tensor | None) -> Tensor:
         """(B, C, H, W) -> what the last block makes of it."""
         for block in self:
-            x = block(x, visible)
+            x = block(x, *told)
         return x

@@ -20,6 +20,7 @@ from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.universal import UniversalRestorer
 
 VERSION = 1  # of the layout of the header
+NAMED = 5  # keys that a message names
 # Without which nothing can be built.
 FIELDS = ("network", "config", "classifier", "labels", "steered", "sharpness", "sha256")
 
@@ -128,11 +129,39 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
             multi_label=bool(header.get("multi_label", False)),
             kinds=tuple(header.get("kinds", ())),
         )
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+        faults = misfits(model.state_dict(), tensors)
     except (TypeError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UndegradeError(f"{path}: the weights do not fit the recorded configuration ({reason})") from None
+        faults = str(error).splitlines()[0]
+    if faults:
+        raise UndegradeError(f"{path}: the weights do not fit the recorded configuration ({faults}); get the file anew")
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     return model.eval()
+
+
+def misfits(own: dict[str, Tensor], tensors: dict[str, Tensor]) -> str:
+    """What keeps these tensors from being those of a model: the first few keys of each fault; "" where nothing does.
+
+    Args:
+        own: the model's.
+        tensors: what there is.
+    """
+    faults = []
+    for what, keys in (
+        ("missing", [key for key in own if key not in tensors]),
+        ("left over", [key for key in tensors if key not in own]),
+        (
+            "of another shape",
+            [
+                f"{key} {tuple(tensors[key].shape)} for {tuple(value.shape)}"
+                for key, value in own.items()
+                if key in tensors and value.shape != tensors[key].shape
+            ],
+        ),
+    ):
+        if keys:
+            more = f" (+{len(keys) - NAMED} more)" if len(keys) > NAMED else ""
+            faults.append(f"{what}: {', '.join(keys[:NAMED])}{more}")
+    return "; ".join(faults)
 
 
 def tuples(config: dict[str, Any]) -> dict[str, Any]:

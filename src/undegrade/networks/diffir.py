@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undegrade.networks.base import GuidedNetwork, check_at_least
-from undegrade.networks.blocks import hide
+from undegrade.networks.blocks import Stage, hide
 from undegrade.networks.levels import LEVELS, FourLevels, add_levels, check_levels, decode, encode
 from undegrade.networks.transformer import (
     BlockStyle,
@@ -54,16 +54,6 @@ class PriorBlock(nn.Module):
         """(B, C, H, W) and (B, 256) -> (B, C, H, W)."""
         x = x + self.attn(told(self.attn, self.norm1(x, visible), prior, visible), visible)
         return x + self.ffn(told(self.ffn, self.norm2(x, visible), prior, visible), visible)
-
-
-class PriorStage(nn.ModuleList):
-    """Blocks one after another that are all told the prior."""
-
-    def forward(self, x: Tensor, prior: Tensor, visible: Tensor | None) -> Tensor:
-        """(B, C, H, W) -> what the last block makes of it."""
-        for block in self:
-            x = block(x, prior, visible)
-        return x
 
 
 class Residual(nn.Module):
@@ -130,8 +120,8 @@ class Transformer(FourLevels):
         c, heads = config.width, config.heads
         style = BlockStyle(expansion=config.expansion, bias=False, norm=config.norm, norm_eps=1e-5, attention="softmax")
 
-        def stage(channels: int, level: int, number: int) -> PriorStage:
-            return PriorStage(PriorBlock(channels, heads[level], style) for _ in range(number))
+        def stage(channels: int, level: int, number: int) -> Stage:
+            return Stage(*(PriorBlock(channels, heads[level], style) for _ in range(number)))
 
         add_levels(self, config, stage, inputs=inputs)
         if config.head == "enlarging":

@@ -50,24 +50,39 @@ def grid_of(height: int, width: int) -> tuple[int, int]:
     return (height + CELL - 1) // CELL, (width + CELL - 1) // CELL
 
 
+def filled(x: Tensor, short: int, axis: int) -> Tensor:
+    """x with so many zeros at the end of an axis. (Of an exported model the number is not known yet.)"""
+    if not torch.jit.is_tracing() and not short:
+        return x
+    return F.pad(x, (0, 0) * (x.ndim - 1 - axis) + (0, short))
+
+
 def cut(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, patches, 64), zeros to the right and below up to whole patches of 8 x 8."""
+    """(B, C, H, W) -> (B, patches, 64, C), zeros to the right and below up to whole patches of 8 x 8."""
     height, width = x.shape[-2:]
     rows, columns = grid_of(height, width)
-    x = F.pad(x, (0, columns * CELL - width, 0, rows * CELL - height))
-    return x.unflatten(2, (rows, CELL)).unflatten(4, (columns, CELL)).transpose(3, 4).flatten(4).flatten(2, 3)
+    x = filled(filled(x, columns * CELL - width, 3), rows * CELL - height, 2).permute(0, 2, 3, 1)
+    return x.unflatten(1, (rows, CELL)).unflatten(3, (columns, CELL)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
 def joined(patches: Tensor, height: int, width: int) -> Tensor:
     """The inverse of `cut`; what lies beyond (height, width) is lost."""
     rows, columns = grid_of(height, width)
-    x = patches.unflatten(2, (rows, columns)).unflatten(4, (CELL, CELL)).transpose(3, 4)
-    return x.flatten(4, 5).flatten(2, 3)[..., :height, :width]
+    x = patches.unflatten(1, (rows, columns)).unflatten(3, (CELL, CELL)).transpose(2, 3)
+    return x.flatten(3, 4).flatten(1, 2)[:, :height, :width].permute(0, 3, 1, 2)
+
+
+def ordered(x: Tensor, order: Tensor) -> Tensor:
+    """(..., N, C), rows, in that order, (..., N): y[i] = x[order[i]]. Whole rows, as channels-last maps have them."""
+    number = order.shape[-1]
+    places = order.flatten(0, -2)
+    first = torch.arange(places.shape[0], device=order.device)[:, None] * number
+    return x.flatten(0, -2).index_select(0, (places + first).flatten()).view_as(x)
 
 
 def unsorted(x: Tensor, order: Tensor) -> Tensor:
-    """What was gathered along the last axis in that order, put back: y[order[i]] = x[i]."""
-    return torch.gather(x, -1, order.argsort(-1).expand_as(x))
+    """The inverse of `ordered`: y[order[i]] = x[i]."""
+    return ordered(x, order.argsort(-1))
 
 
 class HistogramAttention(nn.Module):
@@ -96,26 +111,27 @@ class HistogramAttention(nn.Module):
         first, order = self._sorted_in_patches(x[:, :half])
         qkv = hide(self.qkv_dwconv(self.qkv(torch.cat((first, x[:, half:]), 1))), visible)
         strength, direction = edges(qkv[:, 4 * x.shape[1] :])
-        places = (strength * direction).sum(1).flatten(1).sort(dim=1, stable=True).indices[:, None]
-        q1, k1, q2, k2, v = torch.gather(qkv.flatten(2), 2, places.expand(-1, qkv.shape[1], -1)).chunk(5, 1)
+        places = (strength * direction).sum(1).flatten(1).sort(dim=1, stable=True).indices
+        rows = ordered(qkv.permute(0, 2, 3, 1).flatten(1, 2), places)
+        q1, k1, q2, k2, v = rows.transpose(1, 2).chunk(5, 1)
         mixed = self._attended(q1, k1, v, runs=True) * self._attended(q2, k2, v, runs=False)
-        y = self.project_out(unsorted(mixed, places).unflatten(2, size))
+        rows = unsorted(mixed.transpose(1, 2), places)
+        y = self.project_out(rows.unflatten(1, size).permute(0, 3, 1, 2))
         first = joined(unsorted(cut(y[:, :half]), order), *size)
         return hide(torch.cat((first, y[:, half:]), 1), visible)
 
     def _sorted_in_patches(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """u sorted and with its histograms added, and the order (B, 1, patches, 64)."""
+        """u sorted and with its histograms added, and the order (B, patches, 64)."""
         height, width = u.shape[-2:]
         strength, direction = edges(u)
-        bins = (direction * BINS).floor().remainder(BINS)
-        strong, bins = cut(strength), cut(bins)
-        order = ((bins + 1) * strong).sum(1, keepdim=True).sort(dim=-1, stable=True).indices
-        histogram = torch.stack([(strong * (bins == number)).mean((1, 3)) for number in range(BINS)], 1)
+        strong, bins = cut(strength), cut((direction * BINS).floor().remainder(BINS))
+        order = ((bins + 1) * strong).sum(-1).sort(dim=-1, stable=True).indices
+        none = torch.zeros_like(strong)
+        histogram = torch.stack([torch.where(bins == number, strong, none).mean((2, 3)) for number in range(BINS)], 1)
         histogram = histogram / (histogram.sum(1, keepdim=True) + 1e-8)
         grid = histogram.unflatten(2, grid_of(height, width))
         told = F.interpolate(self.bin_proj(grid), (height, width), mode="bilinear")
-        patches = cut(u)
-        return joined(torch.gather(patches, -1, order.expand_as(patches)), height, width) + told, order
+        return joined(ordered(cut(u), order), height, width) + told, order
 
     def _attended(self, query: Tensor, key: Tensor, value: Tensor, *, runs: bool) -> Tensor:
         """(B, C, N) each, sorted -> same shape."""
@@ -123,7 +139,7 @@ class HistogramAttention(nn.Module):
 
         def parted(x: Tensor) -> Tensor:
             """(B, C, N) -> (B, heads, C, N / heads), zeros behind where N is no multiple."""
-            x = F.pad(x, (0, (number + heads - 1) // heads * heads - number)).unflatten(1, (heads, -1))
+            x = filled(x, (number + heads - 1) // heads * heads - number, 2).unflatten(1, (heads, -1))
             x = x.unflatten(3, (heads, -1)) if runs else x.unflatten(3, (-1, heads)).transpose(3, 4)
             return x.flatten(2, 3)
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from undegrade.errors import UndegradeError
 from undegrade.networks import NETWORKS, DegradationClassifier, RestorationNetwork, UniversalRestorer
+from undegrade.networks.checkpoint import NAMED, misfits
 from undegrade.networks.layouts import LAYOUTS, Layout, find_layout
 
 # What training codes wrap the weights in; averaged weights are the ones their papers measured.
@@ -22,7 +23,6 @@ WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "
 PREFIXES = ("module.", "_orig_mod.", "net.", "net_g.", "model.", "network.", "generator.")
 HEAD = re.compile(r"(mixing_weights|bottleneck_layers\..*|downsample_layers\..*|last_stage\..*|fc\..*)")
 COUNT = "num_batches_tracked"
-NAMED = 5  # keys that a message names
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -244,22 +244,6 @@ def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], complaint: str) -
     # A batch norm's count of batches says nothing of what it computes, and not every file has it.
     tensors = {key: value for key, value in tensors.items() if not key.endswith(COUNT)}
     own = {key: value for key, value in module.state_dict().items() if not key.endswith(COUNT)}
-    faults = []
-    for what, keys in (
-        ("missing", [key for key in own if key not in tensors]),
-        ("left over", [key for key in tensors if key not in own]),
-        (
-            "of another shape",
-            [
-                f"{key} {tuple(tensors[key].shape)} for {tuple(value.shape)}"
-                for key, value in own.items()
-                if key in tensors and value.shape != tensors[key].shape
-            ],
-        ),
-    ):
-        if keys:
-            more = f" (+{len(keys) - NAMED} more)" if len(keys) > NAMED else ""
-            faults.append(f"{what}: {', '.join(keys[:NAMED])}{more}")
-    if faults:
-        raise UndegradeError(f"{complaint} keys are {'; '.join(faults)}")
+    if faults := misfits(own, tensors):
+        raise UndegradeError(f"{complaint} keys are {faults}")
     module.load_state_dict(tensors, strict=False)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from undegrade.networks.base import GuidedNetwork, check_at_least
-from undegrade.networks.blocks import hide
+from undegrade.networks.blocks import Stage, hide
 from undegrade.networks.levels import FourLevels, add_levels, check_levels, decode, encode
 from undegrade.networks.transformer import BlockStyle, ChannelAttention, GatedFeedForward, PixelNorm, check_style
 
@@ -66,16 +66,6 @@ class TextBlock(nn.Module):
         return x + self.ffn(told(self.ffn, self.norm2(x, visible), text, self.name, visible), visible)
 
 
-class TextStage(nn.ModuleList):
-    """Blocks one after another that are all told the same."""
-
-    def forward(self, x: Tensor, text: Tensor, visible: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> what the last block makes of it."""
-        for block in self:
-            x = block(x, text, visible)
-        return x
-
-
 class TextPromptIR(FourLevels, GuidedNetwork):
     """`features` are the outputs of the decoder levels 3 and 2 and of the refinement; its guide is a sentence.
 
@@ -123,8 +113,8 @@ class TextPromptIR(FourLevels, GuidedNetwork):
             expansion=config.expansion, bias=False, norm=config.norm, norm_eps=1e-5, attention=config.attention
         )
 
-        def stage(channels: int, level: int, number: int) -> TextStage:
-            return TextStage(TextBlock(channels, c, heads[level], style) for _ in range(number))
+        def stage(channels: int, level: int, number: int) -> Stage:
+            return Stage(*(TextBlock(channels, c, heads[level], style) for _ in range(number)))
 
         add_levels(self, config, stage)
         self.decoder_level3 = stage(4 * c, 1, config.blocks[2])
