@@ -1,6 +1,8 @@
-"""BM3D, told the true sigma, on the noise row of `generated_10d`: what a denoiser has to beat. Its licence keeps it a peer.
+"""BM3D, told the true sigma, on the noise row of `generated_10d`: what a denoiser has to beat.
 
-    pip install bm3d; python benchmarks/denoising_peer.py KODAK24 > benchmarks/results/denoising_peer.json
+Its licence is not for commercial use, so it is nothing but a figure to compare with.
+
+pip install bm3d; python benchmarks/denoising_peer.py KODAK24 > benchmarks/results/denoising_peer.json
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What teaches the network that is told what to remove: one choice changed at a time, for the same number of steps.
 
-    OMP_NUM_THREADS=1 python benchmarks/design_told.py --clean PHOTOS --out runs/told > benchmarks/results/design_told.json
+    cd benchmarks; OMP_NUM_THREADS=1 python design_told.py --clean PHOTOS --steps 400 > results/design_told.json
 
 Each arm starts from fresh weights at the second stage of `release-default`, without naming before, and is measured on
 the tenth of the photographs that is held out, each degradation at its middle, told the true kind: mean gain in dB. A

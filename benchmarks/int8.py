@@ -2,9 +2,9 @@
 
     pip install nncf; python benchmarks/int8.py --clean PHOTOS --test KODAK24 > benchmarks/results/int8.json
 
-Calibrated by NNCF on generated degradations of held-out photographs, each repaired as its own kind; the first and the last
-convolution stay as they are, or all are quantised. Compared: seconds a megapixel of one tile, and mean PSNR over the ten
-degradations at their middles on the test photographs, told the true kind.
+Calibrated by NNCF on generated degradations of held-out photographs, each repaired as its own kind; the first and the
+last convolution stay as they are, or all are quantised. Compared: seconds a megapixel of one tile, and mean PSNR over
+the ten degradations at their middles on the test photographs, told the true kind.
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ def compiled(model: Any) -> Any:
 def quality(model: Any, tests: list[tuple[Any, Any, Any]]) -> float:
     """Mean PSNR, dB."""
     run = compiled(model)
-    found = [
-        psnr(run({"image": image, "context": context})[0][0].clip(0, 1), clean) for image, context, clean in tests
-    ]
+    found = [psnr(run({"image": image, "context": context})[0][0].clip(0, 1), clean) for image, context, clean in tests]
     return round(statistics.fmean(found), 3)
 
 
