@@ -1,6 +1,6 @@
 """GuidedUNet: plain 3 x 3 convolutions in a U, told by numbers which degradations to remove.
 
-Ours: the network of the shipped models. Dense convolutions do two to three times the work a second of NAFNet's
+Ours, made for the models that are shipped. Dense convolutions do two to three times the work a second of NAFNet's
 depthwise ones, gates and norms on a CPU, and learn sooner (docs/experiments.md). Channels are scaled and shifted by
 what is to be removed, after FiLM ("FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018), so that ten
 kinds share the filters and not the work.
