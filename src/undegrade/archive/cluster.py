@@ -53,7 +53,8 @@ def connected(address: str, cores: int | None = None) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     if address == LOCAL:
         # For this cluster alone: else Ray would keep one in the home folder.
-        os.environ.update(ALONE, RAY_AUTH_TOKEN=secrets.token_hex(32))
+        os.environ.update(ALONE)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     else:
         _check_address(address)
     import ray
@@ -93,12 +94,13 @@ class Crew:
     Args:
         order: what they do.
         count: how many; None takes one for each `order.cores` of the cluster.
+        kind: of the workers.
     """
 
-    def __init__(self, order: Order, count: int | None) -> None:
+    def __init__(self, order: Order, count: int | None, kind: type[Worker] = Worker) -> None:
         import ray
 
-        self.order = order
+        self.order, self.kind = order, kind
         self.count = count or max(1, int(ray.cluster_resources().get("CPU", 1)) // order.cores)
         self.deaths = 0
         self._starting: dict[Any, Any] = {}  # what `open` returns -> the worker
@@ -127,7 +129,7 @@ class Crew:
     def _hire(self) -> None:
         import ray
 
-        actor = ray.remote(Worker).options(num_cpus=self.order.cores, max_restarts=0, max_task_retries=0)
+        actor = ray.remote(self.kind).options(num_cpus=self.order.cores, max_restarts=0, max_task_retries=0)
         worker = actor.remote(self.order)
         self._starting[worker.open.remote()] = worker
 

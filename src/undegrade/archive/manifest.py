@@ -190,6 +190,7 @@ class Manifest:
     def finish(self) -> None:
         """Write down the rest, and take the mark away."""
         self.flush()
+        self.store.clear()
         self.store.remove(UNFINISHED)
 
 

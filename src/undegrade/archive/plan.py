@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from undegrade.archive.manifest import Known
 from undegrade.archive.orders import BEFORE, Done, Item, Order
-from undegrade.archive.store import OWN, Entry, Store, StoreError
+from undegrade.archive.store import OWN, Entry, Store, StoreError, open_store
 from undegrade.errors import UndegradeError
 from undegrade.images import SUFFIXES
 from undegrade.images.formats import READ_SUFFIXES
@@ -23,6 +23,7 @@ class Plan:
         order: what is to be done.
         source: the archive.
         out: where results go.
+        only: the one picture that is meant; empty: all.
         known: what was done before, by source.
         mark_ns: results that are not known and younger than this are of a run that was killed, nanoseconds since 1970.
         overwrite: replace results that exist.
@@ -31,6 +32,7 @@ class Plan:
     order: Order
     source: Store
     out: Store
+    only: str
     known: Mapping[str, Known]
     mark_ns: int
     overwrite: bool
@@ -40,9 +42,9 @@ class Plan:
 
         Of what was listed, one folder is held at a time. A folder that cannot be listed fails, the others go on.
         """
-        own = single(self.source)
-        if own is not None:
-            yield from self._folder("", [own])
+        if self.only:
+            own = self.source.find(self.only)
+            yield from self._folder("", [own] if own else [])
             return
         waiting, passed = [""], below(self.source, self.out)
         while waiting:
@@ -112,12 +114,20 @@ def target_of(source: str, form: str | None) -> str:
     return source if path.suffix.lower() in SUFFIXES else str(path.with_suffix(".png"))
 
 
-def single(store: Store) -> Entry | None:
-    """The one picture that a store is, where its URL is that of a file."""
-    if not _read(store.root):
-        return None
+def open_archive(url: str) -> tuple[Store, str]:
+    """The store behind a URL, and the name of the one picture that is meant if it is that of a file, else nothing.
+
+    Raises:
+        UndegradeError: as `open_store`; or the store does not say what lies there.
+    """
+    store = open_store(url)
+    if not _read(url):
+        return store, ""
     entry = store.find()
-    return None if entry is None or entry.folder else entry
+    if entry is None or entry.folder:
+        return store, ""
+    folder, _, name = store.url.rpartition("/")
+    return open_store(folder or "."), name
 
 
 def _read(path: str) -> bool:

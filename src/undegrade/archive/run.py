@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from undegrade.archive.cluster import Crew, Returned
 from undegrade.archive.manifest import Manifest
 from undegrade.archive.orders import BEFORE, Done, Item, Order, Pace
-from undegrade.archive.plan import Plan, check_apart, failed
+from undegrade.archive.plan import Plan, check_apart, failed, open_archive
 from undegrade.archive.store import open_store
 from undegrade.errors import UndegradeError
 
@@ -20,6 +20,7 @@ FAILED = "failed"
 DENSITY = {".jpg": 3.0, ".jpeg": 3.0, ".webp": 8.0, ".avif": 12.0, ".heic": 8.0, ".png": 0.5, ".gif": 1.5}
 FIRST_PIXELS = 2e5  # of the first batch of each worker; each later one has twice as many
 DENSE = 0.3  # of all others, which are hardly compressed
+UNSIZED = 1e6  # pixels of a file whose size is not known, over HTTP
 
 
 @dataclass(kw_only=True)
@@ -62,6 +63,8 @@ class Sizes:
     def guess(self, item: Item) -> float:
         """Pixels."""
         ending = PurePosixPath(item.source).suffix.lower()
+        if not item.size:
+            return UNSIZED
         if self._bytes[ending]:
             return item.size * self._pixels[ending] / self._bytes[ending]
         return item.size * DENSITY.get(ending, DENSE)
@@ -69,8 +72,9 @@ class Sizes:
     def learn(self, item: Item, pixels: int) -> None:
         """A file that turned out to have so many."""
         ending = PurePosixPath(item.source).suffix.lower()
-        self._pixels[ending] += pixels
-        self._bytes[ending] += item.size
+        if item.size:
+            self._pixels[ending] += pixels
+            self._bytes[ending] += item.size
 
 
 @dataclass(kw_only=True, eq=False)
@@ -166,9 +170,7 @@ class Work:
         for item in returned.items if returned.lost else ():
             deaths = item.deaths + (len(returned.items) == 1)
             if deaths >= self.pace.deaths:
-                reason = (
-                    f"{item.source}: {deaths} workers died of it, the last because {returned.lost}; look at the file"
-                )
+                reason = f"{item.source}: {deaths} workers died of it ({returned.lost}); look at the file"
                 self._settle(failed(replace(item, deaths=deaths), reason))
             else:
                 self._again.append(replace(item, deaths=deaths))
@@ -187,18 +189,18 @@ class Work:
 
 def go_through(
     order: Order,
-    workers: int | None,
+    crew: Crew,
     *,
     overwrite: bool = False,
     pace: Pace | None = None,
     on_failure: Callable[[Done], None] = lambda done: None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Totals:
-    """Restore or diagnose an archive; Ray has to be connected.
+    """Restore or diagnose an archive.
 
     Args:
         order: what is to be done.
-        workers: how many; None takes one for each core of the cluster.
+        crew: who does it.
         overwrite: replace results that exist.
         pace: how the work is cut.
         on_failure: told each picture, or folder, that fails.
@@ -208,15 +210,15 @@ def go_through(
         UndegradeError: the output cannot be written or is no place for results, or no worker can be had.
     """
     pace = pace or Pace()
-    source, out = open_store(order.source), open_store(order.out, writing=True)
+    (source, only), out = open_archive(order.source), open_store(order.out, writing=True)
     check_apart(source, out)
     manifest = Manifest(store=out, write_rows=pace.write_rows, write_seconds=pace.write_seconds)
     known = manifest.known()
     mark_ns = manifest.begin({"verb": order.verb, "source": order.source, "options": order.options})
-    plan = Plan(order=order, source=source, out=out, known=known, mark_ns=mark_ns, overwrite=overwrite)
+    plan = Plan(order=order, source=source, out=out, only=only, known=known, mark_ns=mark_ns, overwrite=overwrite)
     work = Work(
         plan=plan.go_through(),
-        crew=Crew(order, workers),
+        crew=crew,
         manifest=manifest,
         pace=pace,
         on_failure=on_failure,

@@ -23,12 +23,17 @@ PAUSE = 0.5  # seconds before the second try; twice as long before each further 
 CONNECT, REQUEST = 10.0, 60.0  # seconds that an object store may take
 SCHEMES = ("s3", "gs", "http", "https", "file")
 OWN = "_undegrade"  # folder of the manifest, below the results; passed by where an archive has one
+PARTS = f"{OWN}/parts"  # files until they are whole, where a file could be seen half written
 
 T = TypeVar("T")
 
 # By what the stores call it: what it means, what to do, and whether it may be gone the next time.
 REASONS = (
-    (r"NO_SUCH_BUCKET|NoSuchBucket|bucket .* does not exist", "no such bucket; create it, or check the name", False),
+    (
+        r"NO_SUCH_BUCKET|NoSuchBucket|specified bucket does not exist",
+        "no such bucket; create it, or check the name",
+        False,
+    ),
     (
         r"INVALID_ACCESS_KEY_ID|InvalidAccessKeyId|SIGNATURE_DOES_NOT_MATCH|SignatureDoesNotMatch|INVALID_CLIENT_TOKEN_ID"
         r"|InvalidToken|EXPIRED_TOKEN|ExpiredToken|UNRECOGNIZED_CLIENT",
@@ -80,7 +85,7 @@ class Store:
         url: as given, without a slash at the end.
         files: the file system.
         root: where it lies there.
-        whole: whether a file appears when it is closed, as in object stores; else it is written beside and moved.
+        whole: whether a file appears when it is closed, as in object stores; else it is written elsewhere and moved.
     """
 
     url: str
@@ -186,19 +191,30 @@ class Store:
         """
         self._tried(lambda: self.files.delete_file(self._at(path)), path)
 
+    def clear(self) -> None:
+        """Delete what killed writers left unfinished.
+
+        Raises:
+            StoreError: it cannot be deleted.
+        """
+        if not self.whole and self.find(PARTS) is not None:
+            self._tried(lambda: self.files.delete_dir(self._at(PARTS)), PARTS)
+
     def _at(self, path: str) -> str:
         return "/".join(part for part in (self.root, path) if part) if self.root != "/" else f"/{path}"
 
     def _whole(self, at: str, write: Callable[[str], None]) -> None:
-        """Writes to that place at once, or beside it first where a file could be seen half written."""
+        """Writes to that place at once, or elsewhere first where a file could be seen half written."""
         if self.whole:
             write(at)
             return
         folder = at.rpartition("/")[0]
         if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(self.root)):
             raise StoreError(f"{at}: a link leads out of {self.url}; delete it, or choose another output")
-        self.files.create_dir(folder, recursive=True)
-        partial = f"{folder}/.{uuid.uuid4().hex}.part"
+        parts = self._at(PARTS)
+        for needed in (folder, parts):
+            self.files.create_dir(needed, recursive=True)
+        partial = f"{parts}/{uuid.uuid4().hex}"
         try:
             write(partial)
             self.files.move(partial, at)

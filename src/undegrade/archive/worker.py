@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from undegrade import __version__
 from undegrade.archive.orders import BEFORE, DIAGNOSED, LEFT_ALONE, RESTORED, Done, Item, Order
+from undegrade.archive.plan import open_archive
 from undegrade.archive.store import Store, open_store
 from undegrade.errors import UndegradeError
 from undegrade.images import PictureRows
@@ -70,7 +71,7 @@ class Worker:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         try:
             self.restorer = self._load()
-            self.source, self.out = open_store(order.source), open_store(order.out, writing=True)
+            (self.source, _), self.out = open_archive(order.source), open_store(order.out, writing=True)
         except UndegradeError as error:
             return f"{platform.node()}: {error}"
         except MemoryError:
@@ -131,8 +132,9 @@ class Worker:
             raise UndegradeError(
                 f"{self.out.name(item.target)}: exists already, made of other content; --overwrite replaces it"
             )
+        size = copy.stat().st_size  # a listing over HTTP does not say
         made = self._diagnosed(item, copy) if self.order.verb == "diagnose" else self._restored(item, copy)
-        made.row.update(sha256=sha256, node=platform.node(), finished=datetime.now(UTC), version=__version__)
+        made.row.update(size=size, sha256=sha256, node=platform.node(), finished=datetime.now(UTC), version=__version__)
         return made if made.row["target"] else Done(item=item, outcome=made.outcome, row=made.row)
 
     def _diagnosed(self, item: Item, copy: Path) -> Made:
@@ -181,7 +183,6 @@ def _row(order: Order, item: Item, found: dict[str, Any]) -> dict[str, Any]:
     return {
         "source": item.source,
         "target": item.target or None,
-        "size": item.size,
         "modified": item.modified_ns,
         "options": order.key,
         "label": found.get("label"),

@@ -110,7 +110,7 @@ def _carry_out(order: Order, wish: dict[str, Any], *, overwrite: bool, debug: bo
     Raises:
         typer.Exit: with code 1, some pictures failed, or nothing could be done.
     """
-    from undegrade.archive.cluster import connected
+    from undegrade.archive.cluster import Crew, connected
     from undegrade.archive.manifest import FAILED
     from undegrade.archive.run import go_through
     from undegrade.archive.store import open_store
@@ -129,7 +129,8 @@ def _carry_out(order: Order, wish: dict[str, Any], *, overwrite: bool, debug: bo
 
     try:
         with connected(wish["ray"]):
-            totals = go_through(order, wish["at_once"], overwrite=overwrite, on_failure=complain, tell=tell)
+            crew = Crew(order, wish["at_once"])
+            totals = go_through(order, crew, overwrite=overwrite, on_failure=complain, tell=tell)
     except UndegradeError as error:
         if debug:
             raise
