@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,20 @@ class Batch:
     records: tuple[tuple[Record, ...], ...] = ()  # of each picture, first thing first; empty where it is not known
     numbers: tuple[int, ...] = ()  # of the pictures in the training data, from which chance is drawn for each
     present: Tensor | None = None  # (B, P), 1 where a single degradation is in a picture, else 0; `MixtureConfig.parts`
+
+    def split(self, count: int) -> Iterator[Batch]:
+        """The same pictures in so many batches of equal size, in order."""
+        size = len(self.label) // count
+        for begin in range(0, size * count, size):
+            part = slice(begin, begin + size)
+            yield Batch(
+                degraded=self.degraded[part],
+                clean=self.clean[part],
+                label=self.label[part],
+                records=self.records[part],
+                numbers=self.numbers[part],
+                present=None if self.present is None else self.present[part],
+            )
 
     def to(self, device: str) -> Batch:
         """The same batch on another device, pictures in channels-last memory order."""
