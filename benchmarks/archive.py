@@ -29,12 +29,14 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from machine import facts
+from undegrade.api import Restorer
 from undegrade.archive.cluster import ALONE, QUIET, Crew, connected
 from undegrade.archive.orders import BEFORE, DIAGNOSED, Done, Item, Order, Pace
 from undegrade.archive.plan import Plan
 from undegrade.archive.run import Totals, go_through
 from undegrade.archive.store import open_store
 from undegrade.archive.worker import Worker, model_files
+from undegrade.images import PictureRows
 from undegrade.inference.models import DEFAULT_MODEL
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -215,6 +217,29 @@ def driver(place: Path, count: int) -> dict[str, Any]:
     }
 
 
+def large(place: Path, side: tuple[int, int] = (3000, 4000)) -> dict[str, Any]:
+    """Processor seconds, of all threads, that one photograph of 12 megapixels takes: decoded, diagnosed, restored."""
+    photo = Image.open(EXAMPLES / "cat-noisy.png").convert("RGB").resize((side[1], side[0]), Image.Resampling.BICUBIC)
+    noisy = np.asarray(photo, np.float32) + np.random.default_rng(0).normal(0, 25, (*side, 3))
+    source = place / "large.jpg"
+    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(source, quality=95)
+    restorer, seconds = Restorer(), {}
+    steps = {
+        "decoded": lambda: [None for _ in PictureRows(source).blocks(512)],
+        "diagnosed": lambda: restorer.diagnose_rows(PictureRows(source)),
+        "restored": lambda: restorer.restore_file(source, place / "result.jpg"),
+    }
+    for name, step in steps.items():
+        began = time.process_time()
+        done = step()
+        seconds[name] = round(time.process_time() - began, 2)
+    sizes = {
+        "megabytes": round(source.stat().st_size / 1e6, 2),
+        "of_result": (place / "result.jpg").stat().st_size / 1e6,
+    }
+    return {"megapixels": side[0] * side[1] / 1e6, **sizes, "cpu_seconds": seconds}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=2000, help="pictures while things go wrong")
@@ -224,13 +249,14 @@ def main() -> None:
     options = parser.parse_args()
     os.environ.update(QUIET | ALONE, RAY_AUTH_TOKEN="0" * 64)
     with tempfile.TemporaryDirectory() as folder:
-        places = [Path(folder) / name for name in ("driver", "scaling", "misfortunes")]
+        places = [Path(folder) / name for name in ("driver", "scaling", "misfortunes", "large")]
         for place in places:
             place.mkdir()
         results = {
             "driver": driver(places[0], options.listed),
             "scaling": scaling(places[1], options.scale, options.side),
             "misfortunes": misfortunes(places[2], options.count, options.side),
+            "large": large(places[3]),
         }
     print(json.dumps({"machine": facts(), "options": vars(options), **results}, indent=2))
 

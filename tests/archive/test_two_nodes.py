@@ -75,7 +75,7 @@ def misfortune(cluster: Any, out: Path, log: list[str]) -> None:
 
 @pytest.mark.slow
 def test_all_is_restored_exactly_once_whatever_dies(
-    two_nodes: Any, tmp_path: Path, scene: Scene, make_order: Callable[..., Order]
+    two_nodes: Any, tmp_path: Path, scene: Scene, make_order: Callable[..., Order], capfd: pytest.CaptureFixture[str]
 ) -> None:
     scans, out = tmp_path / "scans", tmp_path / "out"
     scans.mkdir()
@@ -91,6 +91,7 @@ def test_all_is_restored_exactly_once_whatever_dies(
         totals = go_through(order, Crew(order, 2, Mortal), pace=pace, on_failure=failures.append)
     trouble.join(10)
     assert log == ["kill", "lose"]
+    assert capfd.readouterr().out == ""
     assert totals.counts == {"restored": COUNT, "failed": 1}
     assert totals.listed == COUNT + 1
     assert totals.lost >= 2 + pace.deaths

@@ -71,6 +71,7 @@ def replicas(model: Path, tmp_path: Path) -> Iterator[list[subprocess.Popen[str]
             stack.callback(service.wait)
             stack.callback(service.terminate)
             assert service.stdout is not None
+            stack.callback(service.stdout.close)
             ports.append(service.stdout.readline().split()[3].rpartition(":")[2])
             started.append(service)
         text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8").replace("/tmp/undegrade-nginx", str(tmp_path / "n"))

@@ -26,18 +26,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 
 from undegrade.data.mixture import batches, open_mixture
 from undegrade.objectives import Restoration
 from undegrade.recipes import RECIPES
 from undegrade.training.loop import fit
+from undegrade.training.processes import join
 from undegrade.training.recipe import Stage
 from undegrade.training.run import build
 
 out, steps, parts = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 torch.manual_seed(0)
-accelerator, recipe = Accelerator(), RECIPES["universal-small-debug"]()
+accelerator, recipe = join(), RECIPES["universal-small-debug"]()
 rank, count = accelerator.process_index, accelerator.num_processes
 stage = Stage(objective=Restoration.Config(), steps=steps, batch=8, crop=32, lr=1e-3, warmup=5, clip=1.0, bf16=False)
 mixture = replace(recipe.mixture, each_once=True)
@@ -88,7 +88,7 @@ def torchrun(count: int, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONWARNINGS": "ignore"}
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
 
 
 def carry_out(command: Sequence[str], folder: Path) -> None:

@@ -69,6 +69,8 @@ def connected(address: str, cores: int | None = None) -> Iterator[None]:
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         what = " ".join(str(error).split())[:200]
         raise UndegradeError(f"--ray {address}: cannot be joined ({what}); check it with ray status") from None
+    # As Ray's own debugger does it: what its servers print about each worker that dies, `cause` says in a few words.
+    ray._private.worker._worker_logs_enabled = False
     try:
         yield
     finally:

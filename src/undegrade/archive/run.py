@@ -50,7 +50,8 @@ class Totals:
         parts = [f"{count} {outcome}" for outcome, count in self.counts.items()] or ["nothing done yet"]
         seconds = max(self.seconds, 1e-9)
         speed = f"{self.worked / seconds:.1f} images/s, {self.pixels / 1e6 / seconds:.2f} megapixels/s"
-        return f"{', '.join(parts)}; {speed}"
+        lost = f"; {self.lost} workers lost" if self.lost else ""
+        return f"{', '.join(parts)}; {speed}{lost}"
 
 
 class Sizes:
@@ -121,6 +122,7 @@ class Work:
             for returned in self.crew.wait(min(1.0, self.pace.tell_seconds)):
                 self._take(returned)
             exhausted = exhausted and not self._again
+            self.totals.lost = self.crew.deaths
             now = time.monotonic()
             seen = now if self.crew.present else seen
             if now - seen > self.pace.patience:
@@ -132,7 +134,6 @@ class Work:
                 told = now
                 self.tell(f"{self.totals.sentence}; {self.crew.present} workers")
             self.manifest.flush_if_due()
-        self.totals.lost = self.crew.deaths
         return self.totals
 
     def _batch(self) -> list[Item]:

@@ -15,7 +15,7 @@ from undegrade.errors import UndegradeError
 from undegrade.networks import DegradationClassifier
 from undegrade.networks.shared_norm import shared_statistics
 from undegrade.training.precision import reduced
-from undegrade.training.processes import average, same_everywhere
+from undegrade.training.processes import average, join, same_everywhere
 from undegrade.training.recipe import Stage
 from undegrade.training.schedule import share_of_peak
 
@@ -87,7 +87,7 @@ def fit(
         UndegradeError: the loss or its gradient was no number `stage.max_skipped` times in a row.
     """
     # Autocast is ours: accelerate keeps the precision of a process's first stage for all that follow.
-    accelerator = Accelerator()
+    accelerator = join()
     optimizer = optimizer or make_optimizer(objective, stage)
     objective.to(str(accelerator.device), memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     same_everywhere(accelerator, objective)

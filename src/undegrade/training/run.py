@@ -25,7 +25,7 @@ from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
 from undegrade.training.hooks import Log, Timed, Validation, summary
 from undegrade.training.loop import Hook, fit, make_optimizer
-from undegrade.training.processes import agree, first_alone, own
+from undegrade.training.processes import agree, first_alone, join, own
 from undegrade.training.recipe import Recipe, Stage, to_json, with_defaults
 from undegrade.training.resume import STATE, Saver, load_state
 from undegrade.training.start import start_from
@@ -93,7 +93,7 @@ class Run:
             UndegradeError: the folder holds another run, another recipe or none to resume, a crop or a batch does not
                 fit, or the disk is full; the last save then stands.
         """
-        accelerator = Accelerator()
+        accelerator = join()
         torch.manual_seed(self.recipe.seed)
         model = build(self.recipe).to(accelerator.device)
         self._check_stages(model.network.size_multiple, accelerator.num_processes * self.pace.parts)
@@ -166,7 +166,7 @@ class Run:
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._note_data(resume)
-        _write_json(self.folder / VERSIONS, {**versions(), "processes": str(Accelerator().num_processes)})
+        _write_json(self.folder / VERSIONS, {**versions(), "processes": str(join().num_processes)})
         _write_json(path, recipe)  # last: with it, the run has begun
 
     def _note_data(self, resume: bool) -> None:
