@@ -1,5 +1,7 @@
 """Archives of small pictures, a server of objects, and what Ray has to be told before it is imported."""
 
+from __future__ import annotations
+
 import gc
 import importlib.util
 import os
@@ -12,11 +14,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from undegrade.archive.cluster import ALONE, QUIET, Returned
-from undegrade.archive.orders import Done, Item, Order, Pace
-from undegrade.archive.run import Totals, go_through
-from undegrade.archive.worker import Worker, model_files
 from undegrade.images import Picture, write_picture
+
+if importlib.util.find_spec("pyarrow"):  # else the tests that need it are skipped, and say so
+    from undegrade.archive.cluster import ALONE, QUIET, Returned
+    from undegrade.archive.orders import Done, Item, Order, Pace
+    from undegrade.archive.run import Totals, go_through
+    from undegrade.archive.worker import Worker, model_files
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 

@@ -8,6 +8,8 @@ from typing import Any
 import psutil
 import pytest
 
+pytest.importorskip("pyarrow", reason="no pyarrow: pip install 'undegrade[ray]'")
+
 from undegrade.archive.cluster import Crew, connected
 from undegrade.archive.orders import Done, Item, Order
 from undegrade.archive.run import go_through

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
+
+pytest.importorskip("pyarrow", reason="no pyarrow: pip install 'undegrade[ray]'")
+
+import pyarrow.parquet as pq
 
 from undegrade.archive.orders import Order, Pace
 from undegrade.cli import main

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("pyarrow", reason="no pyarrow: pip install 'undegrade[ray]'")
+
 from undegrade.archive.orders import Order
 from undegrade.archive.store import StoreError, open_store
 from undegrade.errors import UndegradeError

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 import psutil
-import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+
+pytest.importorskip("pyarrow", reason="no pyarrow: pip install 'undegrade[ray]'")
+
+import pyarrow.parquet as pq
 
 from undegrade.archive.cluster import Crew, connected
 from undegrade.archive.orders import Done, Item, Order, Pace
