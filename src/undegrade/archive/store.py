@@ -17,7 +17,7 @@ from pyarrow import fs
 
 from undegrade.errors import UndegradeError
 
-CHUNK = 1 << 20  # bytes
+CHUNK = 16 << 20  # bytes: an object store is asked once for each
 TRIES = 4  # of what may succeed the next time
 PAUSE = 0.5  # seconds before the second try; twice as long before each further one
 CONNECT, REQUEST = 10.0, 60.0  # seconds that an object store may take
@@ -297,6 +297,7 @@ def _s3(bucket: str, url: str) -> fs.FileSystem:
         endpoint_override=server.netloc or None,
         connect_timeout=CONNECT,
         request_timeout=REQUEST,
+        allow_delayed_open=True,  # one request for a small file, not three
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=3),
     )
 
