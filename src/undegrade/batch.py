@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,25 @@ class Batch:
     numbers: tuple[int, ...] = ()  # of the pictures in the training data, from which chance is drawn for each
     present: Tensor | None = None  # (B, P), 1 where a single degradation is in a picture, else 0; `MixtureConfig.parts`
     wanted: Tensor | None = None  # (B, labels), 1 for what `clean` lacks and `degraded` has, or was asked for in vain
+
+    def rows(self, places: Sequence[int]) -> Batch:
+        """Some of the pictures, by their places, in that order."""
+        chosen = list(places)
+        return Batch(
+            degraded=self.degraded[chosen],
+            clean=self.clean[chosen],
+            label=self.label[chosen],
+            records=tuple(self.records[place] for place in chosen) if self.records else (),
+            numbers=tuple(self.numbers[place] for place in chosen) if self.numbers else (),
+            present=None if self.present is None else self.present[chosen],
+            wanted=None if self.wanted is None else self.wanted[chosen],
+        )
+
+    def split(self, count: int) -> Iterator[Batch]:
+        """The same pictures in so many batches of equal size, in order."""
+        size = len(self.label) // count
+        for begin in range(0, size * count, size):
+            yield self.rows(range(begin, begin + size))
 
     def to(self, device: str) -> Batch:
         """The same batch on another device, pictures in channels-last memory order."""

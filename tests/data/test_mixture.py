@@ -76,7 +76,7 @@ def test_families_come_as_often_as_their_weights_say_and_their_members_by_turns(
     assert list(config.families) == ["clean", "noise", "resolution", "mixture"]
     data = mixture(photos, config=config)
     families = {label: name for name, labels in config.families.items() for label in labels}
-    drawn = [data._label(number) for number in range(7 * 14)]
+    drawn = [data._turn(number)[0] for number in range(7 * 14)]
     blocks = [drawn[i : i + 7] for i in range(0, len(drawn), 7)]
     expected = Counter({"clean": 1, "noise": 2, "resolution": 3, "mixture": 1})
     assert all(Counter(families[label] for label in block) == expected for block in blocks)

@@ -40,6 +40,31 @@ def test_a_resumed_stage_does_the_steps_that_are_left(brightness: nn.Module, cou
     assert resumed == rates[4:]
 
 
+def test_a_batch_in_parts_is_the_same_batch(brightness: nn.Module, counted: Any, stage: Callable) -> None:
+    whole: list[Step] = []
+    fit(brightness, counted(), stage(), [whole.append])
+    parts, other = list[Step](), type(brightness)()
+    fit(other, counted(), stage(), [parts.append], parts=2)
+    torch.testing.assert_close(other.gain, brightness.gain, atol=1e-6, rtol=0)
+    assert [float(s.scalars["loss"]) for s in parts] == pytest.approx([float(s.scalars["loss"]) for s in whole])
+
+
+def test_parts_of_a_batch_keep_all_that_belongs_together() -> None:
+    batch = Batch(
+        degraded=torch.arange(4.0)[:, None, None, None],
+        clean=torch.zeros(4, 3, 2, 2),
+        label=torch.arange(4),
+        numbers=(8, 9, 10, 11),
+        present=torch.eye(4),
+    )
+    first, second = batch.split(2)
+    assert (first.numbers, second.numbers) == ((8, 9), (10, 11))
+    assert second.label.tolist() == [2, 3]
+    assert second.degraded.flatten().tolist() == [2, 3]
+    assert second.present is not None
+    assert second.present.argmax(1).tolist() == [2, 3]
+
+
 def test_it_learns(brightness: nn.Module, counted: Any, stage: Callable) -> None:
     fit(brightness, counted(), stage(steps=120, lr_floor=0.01))
     assert brightness.gain.item() == pytest.approx(2, abs=0.05)

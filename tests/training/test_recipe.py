@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from undegrade.errors import UndegradeError
 from undegrade.networks import DegradationClassifier, NAFNet
 from undegrade.objectives import DegradationClassification, Restoration
 from undegrade.recipes import RECIPES
-from undegrade.training.recipe import Recipe, Stage, override
+from undegrade.training.recipe import Recipe, Stage, override, to_json, with_defaults
 
 STAGE = Stage(objective=Restoration.Config(), steps=1)
 NOISE = DEGRADATIONS["noise"]()
@@ -77,3 +78,12 @@ def test_a_setting_changes_one_field() -> None:
     recipe = override(RECIPES["universal-small"](), "stages.0.betas=(0.5, 0.6)")
     assert recipe.stages[0].betas == (0.5, 0.6)
     assert recipe.stages[1:] == RECIPES["universal-small"]().stages[1:]
+
+
+def test_a_recipe_that_was_stored_before_a_field_came_is_the_same_recipe() -> None:
+    now = json.loads(json.dumps(to_json(RECIPES["universal-small"]())))
+    before = json.loads(json.dumps(now))
+    del before["mixture"]["each_once"]
+    assert before != now
+    assert with_defaults(before) == now
+    assert with_defaults({"kind": "recipe", "name": 1, "gone": 2}) == {"kind": "recipe", "name": 1, "gone": 2}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undegrade.cli.options import Inputs, Ray, as_path
 from undegrade.cli.output import Report, progress
 from undegrade.inference.models import DEFAULT_MODEL
 from undegrade.reports import diagnosis_data
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def diagnose(
     context: typer.Context,
-    inputs: Annotated[list[Path], typer.Argument(metavar="INPUT", help="Picture files, or folders of them.")],
+    inputs: Inputs,
     model: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .xml or .safetensors file.")
     ] = (DEFAULT_MODEL),
@@ -30,13 +31,24 @@ def diagnose(
         typer.Option("--map", metavar="OUT.png", help="Also draw where; of one picture. It must not exist yet."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    ray: Ray = None,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="PATH", help="With --ray: folder or URL of the manifest.")
+    ] = None,
+    at_once: Annotated[int | None, typer.Option("--jobs", min=1, help="With --ray: workers; else each core.")] = None,
 ) -> None:
     """Say what is wrong with pictures, and change nothing."""
+    if ray is not None:
+        from undegrade.cli.archiving import diagnose_archive
+
+        diagnose_archive(dict(context.params), debug=context.obj)
+        return
     from undegrade.api import load
     from undegrade.inference.jobs import Failure, attempt, find_inputs
 
+    _check_alone(out, at_once)
     report = Report(debug=context.obj, as_json=as_json)
-    sources, failures = find_inputs(inputs)
+    sources, failures = find_inputs([as_path(given) for given in inputs])
     restorer = load(model)
     if where is not None:
         _check_map(where, sources)
@@ -52,6 +64,14 @@ def diagnose(
                 row = (str(source), found.sentence, f"{found.probability:.0%}")
                 report.add({"input": str(source), **diagnosis_data(found)}, row)
     report.finish(("picture", "found", "probability"))
+
+
+def _check_alone(out: str | None, at_once: int | None) -> None:
+    """Refuse what only archives have."""
+    from undegrade.errors import UndegradeError
+
+    if out is not None or at_once is not None:
+        raise UndegradeError("--out, --jobs: belong to --ray; add it, or leave them out")
 
 
 def _check_map(where: Path, sources: Sequence[Path]) -> None:

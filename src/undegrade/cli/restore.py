@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from undegrade.cli.options import Inputs, Ray, as_path, kinds_of, model_facts
 from undegrade.cli.output import Report
 from undegrade.inference.models import DEFAULT_MODEL
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SHEET_SIDE = 768  # pixels; pictures are kept for the sheet and the page only so large, twice what a sheet shows
 
-Inputs = Annotated[list[Path], typer.Argument(metavar="INPUT", help="Picture files, or folders of them.")]
 Out = Annotated[
     str | None,
     typer.Option("--out", "-o", metavar="PATH", help="File for one input, folder for several; else NAME.restored.EXT."),
@@ -63,7 +63,9 @@ Local = Annotated[bool, typer.Option("--local", help="Only where something is wr
 Preview = Annotated[
     Path | None, typer.Option(metavar="PAGE.html", help="Also write a page with a slider between before and after.")
 ]
-AtOnce = Annotated[int, typer.Option("--jobs", min=1, help="Pictures at a time.")]
+AtOnce = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Pictures at a time, else 1; with --ray one for each core.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
@@ -89,7 +91,8 @@ def restore(
     suffix: Suffix = "restored",
     overwrite: Overwrite = False,
     in_place: InPlace = False,
-    at_once: AtOnce = 1,
+    at_once: AtOnce = None,
+    ray: Ray = None,
     dry_run: DryRun = False,
     max_pixels: MaxPixels = None,
     device: Device = None,
@@ -98,8 +101,14 @@ def restore(
 ) -> None:
     """Repair pictures. What has nothing wrong with it is left alone; originals are never overwritten, unless asked."""
     wish = dict(context.params)
+    if ray is not None:
+        from undegrade.cli.archiving import restore_archive
+
+        restore_archive(wish, {**_options(wish), "form": form}, debug=context.obj)
+        return
+    wish["inputs"] = [as_path(given) for given in inputs]
     _check(wish)
-    piped = inputs == [Path("-")] or out == "-"
+    piped = inputs == ["-"] or out == "-"
     report = Report(debug=context.obj, as_json=as_json, in_lines=True)
     sources, failures = ([], []) if piped else _find(wish)
     jobs = [] if piped else _plan(wish, sources)
@@ -185,11 +194,6 @@ def _options(wish: dict[str, Any]) -> dict[str, object]:
     return {"model": files, **{name: wish[name] for name in names}}
 
 
-def _kinds(text: str) -> tuple[str, ...]:
-    """The kinds in a list with commas."""
-    return tuple(kind.strip() for kind in text.split(",") if kind.strip())
-
-
 def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Failure], report: Report) -> None:
     from undegrade.api import Restorer
     from undegrade.cli.batching import COLUMNS, Batch
@@ -203,8 +207,8 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
         device=wish["device"] or "auto",
         precision=wish["precision"],
         memory=wish["memory"],
-        only=_kinds(wish["only"]),
-        skip=_kinds(wish["skip"]),
+        only=kinds_of(wish["only"]),
+        skip=kinds_of(wish["skip"]),
         force=wish["force"],
         say=wish["say"],
     )
@@ -212,7 +216,7 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
         typer.echo(f"understood: {restorer.understood}", err=True)
     if wish["device"] is not None:
         typer.echo(restorer.choice, err=True)
-    record = _model_facts(restorer.backend.name, wish["model"]) if wish["keep"] else None
+    record = model_facts(restorer.backend.name, wish["model"]) if wish["keep"] else None
     output = Output(
         strip=wish["strip"], quality=wish["quality"], record=record, strength=wish["strength"], local=wish["local"]
     )
@@ -230,21 +234,12 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
             limits=limits,
             journals=journals,
             overwrite=wish["overwrite"],
-            at_once=wish["at_once"],
+            at_once=wish["at_once"] or 1,
         )
         done = batch.carry_out(jobs, report)
     if done:
         _show(done, wish["sheet"], wish["preview"], limits, report)
     report.finish(COLUMNS)
-
-
-def _model_facts(name: str, model: str) -> dict[str, str]:
-    """What a record says of undegrade and the model."""
-    from undegrade import __version__
-    from undegrade.inference.header import file_sha256
-    from undegrade.inference.models import find_model
-
-    return {"Software": f"undegrade {__version__}", "Model": name, "ModelSHA256": file_sha256(find_model(model))}
 
 
 def _show(done: Sequence[Reported], sheet: Path | None, preview: Path | None, limits: Limits, report: Report) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from undegrade.data.places import Place
     from undegrade.networks import UniversalRestorer
     from undegrade.training.recipe import Recipe
+    from undegrade.training.run import Pace
 
 VALIDATION_BATCHES = 8  # of 22 patches each, always the same
 VALIDATION_SEED = 1_000_003  # of the held-out patches; no recipe's own
@@ -53,6 +54,9 @@ def train(
     start: Annotated[
         Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with the weights of this file; not with --resume.")
     ] = None,
+    parts: Annotated[
+        int, typer.Option(min=1, help="In which a process goes through its share of a batch, to need less memory.")
+    ] = 1,
 ) -> None:
     """Train a model on clean photographs by a recipe; ends with checkpoint.safetensors in the run's folder.
 
@@ -68,7 +72,9 @@ def train(
             chosen = override(chosen, text)
         places = assign(chosen.mixture.pairs, pairs or [])
         photos = (clean or _default_photos()) if chosen.mixture.needs_photos else None
-        checkpoint = _carry_out(chosen, photos, places, out, resume=resume, workers=workers, start=start, until=until)
+        folder = out or Path("runs") / chosen.name
+        pace = _pace(chosen, workers=workers, parts=parts, until=until)
+        checkpoint = _carry_out(chosen, photos, places, folder, pace, resume=resume or _again(folder), start=start)
     if _is_first():
         typer.echo(checkpoint or "paused: the run is saved, --resume goes on")
 
@@ -77,26 +83,24 @@ def _carry_out(
     recipe: Recipe,
     photos: Path | None,
     places: tuple[Place, ...],
-    out: Path | None,
+    folder: Path,
+    pace: Pace,
     *,
     resume: bool,
-    workers: int,
     start: Path | None,
-    until: float,
 ) -> Path | None:
     """Train; returns the checkpoint, or None where the time was over before."""
-    from undegrade.training.run import Pace, Run
+    from undegrade.training.run import Run
 
-    quick = max(stage.steps for stage in recipe.stages) < 100  # a debug twin
-    validate, sheet = _validation(recipe, photos, places, 1 if quick else VALIDATION_BATCHES)
+    validate, sheet = _validation(recipe, photos, places, 1 if _quick(recipe) else VALIDATION_BATCHES)
     with training_progress(sum(stage.steps for stage in recipe.stages), shown=_is_first()) as (advance, say):
         run = Run(
             recipe=recipe,
             clean=photos,
-            folder=out or Path("runs") / recipe.name,
+            folder=folder,
             validate=validate,
             show=lambda line: say(_as_text(line)),
-            pace=replace(Pace(log=1, save=1, validate=1) if quick else Pace(), workers=workers, until=until),
+            pace=pace,
             pairs=places,
             sheet=sheet,
             advance=advance,
@@ -104,6 +108,23 @@ def _carry_out(
             say=say,
         )
         return run.train(resume=resume)
+
+
+def _quick(recipe: Recipe) -> bool:
+    """Whether it is a debug twin."""
+    return max(stage.steps for stage in recipe.stages) < 100
+
+
+def _pace(recipe: Recipe, *, workers: int, parts: int, until: float) -> Pace:
+    from undegrade.training.run import Pace
+
+    usual = Pace(log=1, save=1, validate=1) if _quick(recipe) else Pace()
+    return replace(usual, workers=workers, parts=parts, until=until)
+
+
+def _again(folder: Path) -> bool:
+    """Whether torchrun gives the command again because a process was lost: the run then goes on from its last save."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0 and (folder / "recipe.json").exists()
 
 
 @contextmanager

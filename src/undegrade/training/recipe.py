@@ -109,6 +109,14 @@ def from_json(data: Any) -> Any:
     return tuple(from_json(v) for v in data) if isinstance(data, list) else data
 
 
+def with_defaults(data: Any) -> Any:
+    """A stored recipe with the fields that came later, at their defaults; what cannot be read so stays as it is."""
+    try:
+        return json.loads(json.dumps(to_json(from_json(data))))
+    except (KeyError, TypeError, ValueError):
+        return data
+
+
 def override(config: C, setting: str) -> C:
     """The recipe, or another frozen dataclass, with one field changed, written as in `stages.0.steps=100`.
 

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from undegrade.atomic import written_whole
 from undegrade.data.mixture import Mixture, batches, open_mixture
 from undegrade.data.places import Place
-from undegrade.errors import UndegradeError
+from undegrade.errors import UndegradeError, check_at_least
 from undegrade.networks import NETWORKS, TextPromptIR, UniversalRestorer
 from undegrade.networks.checkpoint import read_header, save_checkpoint
 from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
 from undegrade.training.hooks import Log, Paused, Slice, Timed, Validation, summary
 from undegrade.training.loop import Hook, fit, make_optimizer
-from undegrade.training.processes import agree, first_alone, own
-from undegrade.training.recipe import Recipe, Stage, to_json
+from undegrade.training.processes import agree, first_alone, join, own
+from undegrade.training.recipe import Recipe, Stage, to_json, with_defaults
 from undegrade.training.resume import STATE, Saver, load_state
 from undegrade.training.start import start_from
 from undegrade.training.telling import give_sentences
@@ -41,13 +41,20 @@ CHECKPOINT = "checkpoint.safetensors"  # in the run's folder: the last complete 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How often a run logs, saves and validates, in steps, and how many processes make its data."""
+    """How often a run logs, saves and validates, in steps; how many processes make its data; and in how many parts each
+    process goes through its share of a batch, which changes no result but that of batch norms.
+    """
 
     log: int = 50
     save: int = 500
     validate: int = 1000
     workers: int = 1
     until: float = math.inf  # by `time.monotonic`: then the run is saved and `Paused`
+    parts: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        check_at_least(self, {"log": 1, "save": 1, "validate": 1, "workers": 0, "parts": 1})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +95,10 @@ class Run:
             UndegradeError: the folder holds another run, another recipe or none to resume, a crop or a batch does not
                 fit, or the disk is full; the last save then stands.
         """
-        accelerator = Accelerator()
+        accelerator = join()
         torch.manual_seed(self.recipe.seed)
         model = build(self.recipe).to(accelerator.device)
-        self._check_stages(model.network.size_multiple, accelerator.num_processes)
+        self._check_stages(model.network.size_multiple, accelerator.num_processes * self.pace.parts)
         if self.pace.until < math.inf and accelerator.num_processes > 1:
             raise UndegradeError(
                 f"--minutes: {accelerator.num_processes} processes cannot pause together; leave it out"
@@ -117,11 +124,14 @@ class Run:
             raise UndegradeError("another process has ended; what it says is the reason, then --resume") from None
         return self.folder / CHECKPOINT
 
-    def _check_stages(self, multiple: int, num_processes: int) -> None:
+    def _check_stages(self, multiple: int, shares: int) -> None:
+        sharers = ", the number of processes, which share it"
+        if self.pace.parts > 1:
+            sharers = f", the number of processes, which share it, times the {self.pace.parts} parts of --parts"
         for number, stage in enumerate(self.recipe.stages):
             for name, value, divisor, what in (
                 ("crop", stage.crop, multiple, " for this network"),
-                ("batch", stage.batch, num_processes, ", the number of processes, which share it"),
+                ("batch", stage.batch, shares, sharers),
             ):
                 if value % divisor:
                     raise UndegradeError(f"stages.{number}.{name} is {value}; it must be a multiple of {divisor}{what}")
@@ -156,7 +166,7 @@ class Run:
         if begun and not resume:
             raise UndegradeError(f"{self.folder}: holds a run already; add --resume to go on, or choose another --out")
         if begun:
-            before = _read_json(path)
+            before = with_defaults(_read_json(path))
             if before != json.loads(json.dumps(recipe)):
                 raise UndegradeError(
                     f"{path}: differs from the recipe to resume in {_difference(before, recipe)}; give the same recipe "
@@ -164,7 +174,7 @@ class Run:
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
         self._note_data(resume)
-        _write_json(self.folder / VERSIONS, {**versions(), "processes": str(Accelerator().num_processes)})
+        _write_json(self.folder / VERSIONS, {**versions(), "processes": str(join().num_processes)})
         _write_json(path, recipe)  # last: with it, the run has begun
 
     def _note_data(self, resume: bool) -> None:
@@ -211,7 +221,8 @@ class Run:
             hooks += self._writers(model, ema, log, number)
         try:
             skipped = state.get("skipped", 0) if state else 0
-            fit(objective, timed, stage, hooks, optimizer=optimizer, first=first, skipped=skipped)
+            parts = self.pace.parts
+            fit(objective, timed, stage, hooks, optimizer=optimizer, first=first, skipped=skipped, parts=parts)
         finally:
             if log:
                 log.board.close()
