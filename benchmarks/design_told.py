@@ -93,7 +93,7 @@ def main() -> None:
             row = {"arm": name, **carry_out(ARMS[name], options.clean, options.steps)}
             path.write_text(json.dumps(row, indent=2) + "\n")
             print(row, file=sys.stderr, flush=True)
-    rows = [json.loads(path.read_text()) for path in sorted(options.out.glob("*.json"))]
+    rows = [json.loads(path.read_text()) for path in sorted(options.out.glob(f"*-{options.steps}.json"))]
     print(json.dumps({"steps": options.steps, "arms": rows, "machine": facts()}, indent=2))
 
 

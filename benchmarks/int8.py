@@ -64,7 +64,7 @@ def main() -> None:
 def specimens(folder: Path, backend: OpenVinoBackend, *, count: int, every: int) -> Iterator[tuple[Any, Any, Any]]:
     """Degraded centre, context that asks for its repair, and the clean centre; kinds by turns."""
     kinds = [label for label in backend.labels if label in DEGRADATIONS]
-    paths = find_pictures(folder)[::every]
+    paths = find_pictures(folder)[every - 1 :: every]
     for number in range(count):
         pixels = read_picture(paths[number // len(kinds) % len(paths)]).pixels
         top, left = ((side - SIDE) // 2 for side in pixels.shape[1:])

@@ -429,3 +429,7 @@ def assert_equal_answers(checkpoint: Path, exported: Path, name: str) -> None:
         for ours, theirs in zip(on_openvino.run(given), on_torch.run(given), strict=True):
             assert ours.shape == theirs.shape
             assert_near(torch.from_numpy(ours), torch.from_numpy(theirs), name, 3e-4)
+    context = on_torch.run(given)[1] + 0.1  # as a part of another picture
+    expected = torch.from_numpy(on_torch.run(given, context)[0])
+    for backend in (on_openvino, on_openvino.for_size(*size), on_torch.for_size(*size)):
+        assert_near(torch.from_numpy(backend.run(given, context)[0]), expected, name, 3e-4)

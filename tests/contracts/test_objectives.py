@@ -225,7 +225,7 @@ def test_the_configuration_is_frozen_and_keyword_only(name: str) -> None:
         (PriorDiffusion, "prior_weight", -1.0),
         (Probe, "focal_gamma", -1.0),
         (SelectiveRestoration, "psnr_floor", 0.0),
-        (SelectiveRestoration, "naming_weight", -1.0),
+        (SelectiveRestoration, "naming_weight", 0.0),
     ],
 )
 def test_impossible_values_are_refused_by_field_and_value(kind: Any, field: str, value: Any) -> None:

@@ -4,13 +4,15 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from undegrade.batch import CLEAN
 from undegrade.data.folder import CleanFolder
 from undegrade.data.mixture import Mixture, MixtureConfig
-from undegrade.degradations import DEGRADATIONS, replay
+from undegrade.degradations import COMPOUNDS, DEGRADATIONS, replay
 
 NAMES = ("noise", "haze", "mosaic")
 CONFIG = MixtureConfig(
@@ -73,3 +75,35 @@ def test_where_nothing_is_kept_everything_is_wanted(photos: CleanFolder) -> None
 def test_impossible_shares_are_refused(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=rf"MixtureConfig\.{field} is {value}"):
         replace(CONFIG, **{field: value})  # type: ignore[arg-type]
+
+
+def test_what_is_in_a_composite_is_not_asked_for_in_vain(photos: CleanFolder) -> None:
+    steps = (COMPOUNDS["cdd11_haze_rain"], DEGRADATIONS["rain"](), DEGRADATIONS["noise"]())
+    data = mixture(photos, MixtureConfig(degradations=steps, partly=1.0))
+    for number in range(60):
+        _, _, label, _, wanted = data.asked(number)
+        in_vain = data.config.labels[wanted[0]]
+        assert wanted != (label,)
+        assert data.config.labels[label] == CLEAN or {in_vain, data.config.labels[label]} != {"cdd11_haze_rain", "rain"}
+
+
+def test_pairs_are_untold_too() -> None:
+    picture = np.full((3, 16, 16), 9, np.uint8)
+    config = MixtureConfig(pairs=("haze",), clean_class=False, untold=4)
+    data = Mixture(None, config, pairs=[Given(picture)], batch=4, crop=8)  # type: ignore[list-item]
+    assert [data.asked(number)[4] for number in range(5)] == [(), (0,), (0,), (0,), ()]
+
+
+class Given:
+    """One pair from memory."""
+
+    label = "haze"
+
+    def __init__(self, picture: NDArray[np.uint8]) -> None:
+        self.picture = picture
+
+    def __len__(self) -> int:
+        return 1
+
+    def load_pair(self, number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        return 255 - self.picture, self.picture

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -28,7 +29,7 @@ RESTORE = "import sys, undegrade; print(undegrade.restore(sys.argv[2], model=sys
 def folder(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("hub") / "tiny"
     assert model.with_suffix(".xml").exists()
-    save_folder(model.with_suffix(".safetensors"), made)
+    save_folder(model.with_suffix(".safetensors"), made, license="apache-2.0")
     return made
 
 
@@ -128,15 +129,58 @@ def test_folders_that_are_none_are_refused(tmp_path: Path, checkpoint: Path, fol
     with pytest.raises(UndegradeError, match=r"has no model.safetensors; expected a folder written by"):
         push_folder(tmp_path, "someone/tiny")
     with pytest.raises(UndegradeError, match="exists already"):
-        save_folder(checkpoint, folder)
+        save_folder(checkpoint, folder, license="mit")
     with pytest.raises(UndegradeError, match=r"cannot be written \(No such file"):
-        save_folder(checkpoint, tmp_path / "no" / "such")
+        save_folder(checkpoint, tmp_path / "no" / "such", license="mit")
 
 
 def test_the_command_says_what_it_wrote(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     card = tmp_path / "card.md"
     card.write_text("# Tiny\n")
-    assert main(["hub", "save", str(checkpoint), "-o", str(tmp_path / "out"), "--card", str(card), "--json"]) == 0
+    arguments = ["hub", "save", str(checkpoint), "-o", str(tmp_path / "out"), "--card", str(card), "--json"]
+    assert main(arguments) == 2
+    assert "--license: not given" in capsys.readouterr().err
+    assert main([*arguments, "--license", "mit"]) == 0
     (said,) = json.loads(capsys.readouterr().out)
     assert {"README.md", "config.json", "model.safetensors"} <= set(said["files"])
-    assert (tmp_path / "out" / "README.md").read_text().endswith("---\n\n# Tiny\n")
+    written = (tmp_path / "out" / "README.md").read_text()
+    assert written.startswith("---\nlicense: mit\n")
+    assert written.endswith("---\n\n# Tiny\n")
+
+
+def test_a_card_with_a_head_keeps_it_and_one_that_is_no_text_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    card = tmp_path / "card.md"
+    card.write_text("---\nlicense: mit\n---\n# Tiny\n")
+    save_folder(checkpoint, tmp_path / "out", license="apache-2.0", card=card)
+    assert (tmp_path / "out" / "README.md").read_text() == card.read_text()
+    card.write_bytes(b"caf\xe9")
+    with pytest.raises(UndegradeError, match="is no text in UTF-8"):
+        save_folder(checkpoint, tmp_path / "again", license="mit", card=card)
+
+
+def test_an_export_of_other_weights_or_half_of_one_is_not_packed(
+    model: Path, contented_model: Path, tmp_path: Path
+) -> None:
+    for part in (".safetensors", ".xml", ".bin"):
+        shutil.copy(model.with_suffix(part), tmp_path / f"mine{part}")
+    shutil.copy(contented_model.with_suffix(".safetensors"), tmp_path / "mine.safetensors")
+    with pytest.raises(UndegradeError, match="was exported from other weights"):
+        save_folder(tmp_path / "mine.safetensors", tmp_path / "out", license="mit")
+    (tmp_path / "mine.bin").unlink()
+    with pytest.raises(UndegradeError, match=r"mine.bin: no such file"):
+        save_folder(tmp_path / "mine.safetensors", tmp_path / "out", license="mit")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_hub_that_is_out_of_reach_is_one_line(folder: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "undegrade", "hub", "push", str(folder), "someone/tiny"],
+        env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x", "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: hf:someone/tiny: cannot be pushed (")
+    assert done.stderr.count("\n") == 1

@@ -1,38 +1,53 @@
 """A run in slices ends as one that was never stopped."""
 
-import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from undegrade.cli import main
-from undegrade.networks.checkpoint import load_checkpoint
+from undegrade.errors import UndegradeError
+from undegrade.recipes.release import release_default_debug
+from undegrade.training.run import Pace, Run
 
 pytestmark = pytest.mark.slow
 
-RECIPE = "release-default-debug"
+
+def run(photos: Path, folder: Path, until: float, parts: int = 1) -> Run:
+    recipe = replace(release_default_debug(), holdout=0)
+    return Run(
+        recipe=replace(recipe, stages=tuple(replace(stage, steps=2) for stage in recipe.stages[-2:])),
+        clean=photos,
+        folder=folder,
+        validate=lambda model: {},
+        show=lambda line: None,
+        pace=Pace(log=1, workers=0, until=until, parts=parts),
+    )
 
 
-def arguments(photos: Path, out: Path, *more: str) -> list[str]:
-    options = ["--clean", str(photos), "--out", str(out), "--workers", "0", "--set", "holdout=0"]
-    return ["train", RECIPE, *options, *more]
+def test_slices_of_a_step_each_end_with_the_same_weights(photo_file: Path, tmp_path: Path) -> None:
+    photos, whole, cut = photo_file.parent, tmp_path / "whole", tmp_path / "cut"
+    assert run(photos, whole, math.inf).train(resume=False)
+    for number in range(4):
+        assert run(photos, cut, 0.0).train(resume=number > 0) is None
+    assert run(photos, cut, 0.0).train(resume=True)
+    first, second = (torch.load(folder / "state.pt", weights_only=True)["model"] for folder in (whole, cut))
+    assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_slices_end_with_the_same_weights_and_log(
+def test_parts_that_would_have_nothing_to_name_are_refused(photo_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(UndegradeError, match=r"stages.0.batch is 4, 2 for each of 2; with mixture.untold=5 it must be"):
+        run(photo_file.parent, tmp_path / "run", math.inf, parts=2).train(resume=False)
+
+
+def test_a_slice_that_is_over_says_how_to_go_on(
     photo_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert main(arguments(photo_file.parent, whole)) == 0
-    slices = ["0.01"]  # hardly longer than it takes to begin
-    assert main(arguments(photo_file.parent, cut, "--minutes", slices[-1])) == 0
+    options = ["--clean", str(photo_file.parent), "--out", str(tmp_path / "run"), "--workers", "0"]
+    command = ["train", "release-default-debug", *options, "--set", "holdout=0", "--set", "stages.0.steps=90"]
+    assert main([*command, "--minutes", "0.01"]) == 0  # hardly longer than it takes to begin
     assert "paused: the run is saved, --resume goes on" in capsys.readouterr().out
-    assert (cut / "state.pt").exists()
-    while not (cut / "results.json").exists():
-        assert main(arguments(photo_file.parent, cut, "--minutes", slices[-1], "--resume")) == 0
-        slices.append(slices[-1])
-        assert len(slices) < 30
-    states = [load_checkpoint(run / "checkpoint.safetensors").state_dict() for run in (whole, cut)]
-    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-    logs = [[json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()] for run in (whole, cut)]
-    assert [line.get("loss") for line in logs[0]] == [line.get("loss") for line in logs[1]]
+    assert (tmp_path / "run" / "state.pt").exists()
+    assert not (tmp_path / "run" / "results.json").exists()

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from undegrade.cli.output import show
+from undegrade.errors import UndegradeError
 
 app = typer.Typer(help="A model as a folder in the layout of the Hugging Face Hub, and onto it.", no_args_is_help=True)
 
@@ -17,14 +18,24 @@ def save(
     model: Annotated[str, typer.Argument(help="A shipped model, or a .safetensors file of undegrade.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The folder to make.")],
     card: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Markdown about the model.")] = None,
+    license: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the weights, as the Hub calls it; our own are apache-2.0.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Write config.json, model.safetensors, the card, the export and the calibration into a folder. Needs PyTorch."""
     from undegrade.inference.hub import save_folder
     from undegrade.inference.models import MODELS, find_model
 
-    own = MODELS[model].card if model in MODELS else None
-    files = save_folder(find_model(model).with_suffix(".safetensors"), out, card or own)
+    known = MODELS.get(model)
+    if license is None and known is None:
+        raise UndegradeError("--license: not given; say what the weights may be used for, such as --license apache-2.0")
+    files = save_folder(
+        find_model(model).with_suffix(".safetensors"),
+        out,
+        license=license or "apache-2.0",
+        card=card or (known.card if known else None),
+    )
     record = {"output": str(out), "files": [file.name for file in files]}
     rows = [(file.name, f"{file.stat().st_size / 1e6:.2f}") for file in files]
     show([record], ("file", "MB"), rows, as_json=as_json)

@@ -200,7 +200,8 @@ class Mixture(IterableDataset["Batch | UndegradeError"]):
         drawn = int(rng.integers(len(folder)))
         degraded, clean = self._crop(rng, folder, self.picture(number) if config.each_once else drawn)
         if index >= len(config.degradations):
-            return degraded, clean, label, (), (label,)
+            told = not config.untold or number % config.untold > 0
+            return degraded, clean, label, (), (label,) if told else ()
         request = draw_request(config, label, number, rng)
         degraded, left = (replay(clean, records) if records else clean for records in (request.records, request.left))
         return degraded, left, label, request.records, request.wanted

@@ -11,6 +11,7 @@ import torch
 
 from undegrade.batch import Record
 from undegrade.degradations import Step
+from undegrade.degradations.chain import single_names
 
 SHARES = ("second", "partly")
 
@@ -40,7 +41,7 @@ class Shares(Protocol):
 
     @property
     def untold(self) -> int:
-        """Likewise."""
+        """Of how many samples nothing is said of one; 0: of none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +96,16 @@ def _wanted(
 ) -> tuple[int, ...]:
     if not (config.partly and others and rng.random() < config.partly):
         return labels
-    absent = [one for one in others if one not in labels]
+    done = _singles(config, labels)
+    absent = [one for one in others if not done & _singles(config, (one,))]
     choices = [*(labels if len(labels) > 1 else ()), *([int(rng.choice(absent))] if absent else [])]
     return (int(rng.choice(choices)),) if choices else labels
+
+
+def _singles(config: Shares, labels: tuple[int, ...]) -> set[str]:
+    """The single degradations that labels stand for; of two composites, one may be in the other."""
+    clean = int(config.clean_class)
+    return {name for label in labels if label >= clean for name in single_names(config.degradations[label - clean])}
 
 
 def check_shares(config: Any) -> None:

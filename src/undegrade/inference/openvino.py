@@ -68,7 +68,7 @@ class OpenVinoBackend(Backend):
 
     def __init__(self, path: Path, *, precision: Precision = "auto", threads: int | None = None) -> None:
         core = openvino_core()
-        self._model, header = _read_model(core, path)
+        self._model, header = read_model(core, path)
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if precision == "fp16" or (precision == "bf16" and not has_bf16):
             raise UndegradeError(f"precision: {precision}; this CPU has none, choose auto or f32")
@@ -171,7 +171,7 @@ def cache_folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def _read_model(core: Any, path: Path) -> tuple[Any, dict[str, Any]]:
+def read_model(core: Any, path: Path) -> tuple[Any, dict[str, Any]]:
     """The model and its header, both checked."""
     weights = path.with_suffix(".bin")
     for file in (path, weights):

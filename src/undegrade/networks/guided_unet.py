@@ -100,7 +100,7 @@ class GuidedUNet(GuidedNetwork):
     """`features` are the middle's output and those of the decoder stages, deepest first.
 
     The guide is a weight for each label, 1 for each degradation that is to be removed and 0 for what shall stay; all 0,
-    the usual one: whatever there is.
+    the usual one: nothing is said, and the features are those that the picture is named from.
     """
 
     guided_by_labels = True
@@ -165,7 +165,7 @@ class GuidedUNet(GuidedNetwork):
         return nn.ModuleList(GuidedBlock(channels, config.degradations, config.glance) for _ in range(number))
 
     def usual(self, image: Tensor) -> Tensor:
-        """(1, degradations), zeros: whatever there is, is to be removed."""
+        """(1, degradations), zeros: nothing is said."""
         return image.new_zeros((1, self.config.degradations))
 
     def guide_of(self, degraded: Tensor, clean: Tensor, kinds: Tensor, numbers: tuple[int, ...]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from undegrade.batch import Batch
@@ -37,9 +38,10 @@ class SelectiveRestoration(nn.Module):
         def __post_init__(self) -> None:
             """Refuse negative weights, and a floor that is none."""
             check_at_least(self, {"psnr_weight": 0, "l1_weight": 0, "rmse_weight": 0, "frequency_weight": 0})
-            check_at_least(self, {"naming_weight": 0, "focal_gamma": 0})
-            if self.psnr_floor <= 0:
-                raise ValueError(f"SelectiveRestoration.Config.psnr_floor is {self.psnr_floor}; it must be above 0")
+            check_at_least(self, {"focal_gamma": 0})
+            for name in ("psnr_floor", "naming_weight"):
+                if getattr(self, name) <= 0:
+                    raise ValueError(f"SelectiveRestoration.Config.{name} is {getattr(self, name)}; it must be above 0")
 
     def __init__(self, config: Config, model: UniversalRestorer) -> None:
         super().__init__()
@@ -55,8 +57,9 @@ class SelectiveRestoration(nn.Module):
         """Scalars by name: "loss" is minimised, the others are only logged. Sides must fit the network's multiple."""
         config, wanted = self.config, batch.wanted
         assert wanted is not None  # mixtures give it with every batch
-        features = self.network.told_features(batch.degraded, wanted.to(batch.degraded.dtype))
         told = wanted.sum(1) > 0
+        guide = torch.where(told[:, None], wanted.to(batch.degraded.dtype), self.network.usual(batch.degraded))
+        features = self.network.told_features(batch.degraded, guide)
         zero = wanted.new_zeros(())
         scalars = {"loss": zero, "distance": zero, "gain_db": zero, "naming": zero, "accuracy": zero}
         if told.any():
@@ -65,7 +68,7 @@ class SelectiveRestoration(nn.Module):
             distance = self._distance(picture, left)
             gain = psnr_loss(degraded, left, config.psnr_floor) - psnr_loss(picture.detach(), left, config.psnr_floor)
             scalars |= {"loss": distance, "distance": distance.detach(), "gain_db": gain}
-        if config.naming_weight and not told.all():
+        if not told.all():
             logits = self.model.name(tuple(feature[~told] for feature in features))
             untold = batch.rows((~told).nonzero()[:, 0].tolist())
             naming, named = naming_loss(self.model, logits, untold, config.focal_gamma)

@@ -42,6 +42,7 @@ def release_default() -> Recipe:
         sharpness=16.0,  # what is repaired is what was named
         holdout=10,
         stages=(
+            # Pictures with two degradations, a quarter, go by the one they were drawn for.
             Stage(
                 objective=DegradationClassification.Config(drawn="nothing"),
                 steps=1_000,

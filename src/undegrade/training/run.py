@@ -135,6 +135,12 @@ class Run:
             ):
                 if value % divisor:
                     raise UndegradeError(f"stages.{number}.{name} is {value}; it must be a multiple of {divisor}{what}")
+            untold, share = self.recipe.mixture.untold, stage.batch // shares
+            if shares > 1 and untold and share % untold:  # else some would have nothing to name, or more than others
+                raise UndegradeError(
+                    f"stages.{number}.batch is {stage.batch}, {share} for each of {shares}; with mixture.untold={untold} it "
+                    f"must be a multiple of {untold}"
+                )
 
     def _begin(self, accelerator: Accelerator, model: UniversalRestorer, resume: bool) -> dict[str, Any] | None:
         """Fill in the weights to begin or to go on with; returns the state to go on from, if there is one."""
