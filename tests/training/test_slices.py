@@ -38,7 +38,9 @@ def test_slices_of_a_step_each_end_with_the_same_weights(photo_file: Path, tmp_p
 
 
 def test_parts_that_would_have_nothing_to_name_are_refused(photo_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(UndegradeError, match=r"stages.0.batch is 4, 2 for each of 2; with mixture.untold=5 it must be"):
+    with pytest.raises(
+        UndegradeError, match=r"stages.0.batch is 4, 2 for each of 2; each share must be a multiple of 5"
+    ):
         run(photo_file.parent, tmp_path / "run", math.inf, parts=2).train(resume=False)
 
 
