@@ -138,8 +138,8 @@ class Run:
             untold, share = self.recipe.mixture.untold, stage.batch // shares
             if shares > 1 and untold and share % untold:  # else some would have nothing to name, or more than others
                 raise UndegradeError(
-                    f"stages.{number}.batch is {stage.batch}, {share} for each of {shares}; each share must be a multiple "
-                    f"of {untold}, mixture.untold"
+                    f"stages.{number}.batch is {stage.batch}, {share} for each of {shares}; each share must be a "
+                    f"multiple of {untold}, mixture.untold"
                 )
 
     def _begin(self, accelerator: Accelerator, model: UniversalRestorer, resume: bool) -> dict[str, Any] | None:
