@@ -24,7 +24,7 @@ CarryOut = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be reached is not tried again."""
-    monkeypatch.setattr("undegrade.archive.store.TRIES", 1)
+    monkeypatch.setitem(open_store.__globals__, "TRIES", 1)
 
 
 @pytest.fixture

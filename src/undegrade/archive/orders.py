@@ -41,7 +41,7 @@ class Order:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     force: bool = False
-    say: str = ""
+    say: str | None = None
     form: str | None = None
     output: Output = AS_IT_WAS
     limits: Limits = LIMITS
