@@ -87,7 +87,7 @@ def find_model(model: str | Path) -> Path:
     elif path.suffix.lower() not in SUFFIXES + PUBLISHED:
         raise UndegradeError(
             f"unknown model {str(model)!r}; known are {', '.join(MODELS)}, or give a file ending in "
-            f"{' or '.join(SUFFIXES)}"
+            f"{' or '.join(SUFFIXES)}, a folder, or hf:OWNER/NAME"
         )
     elif not path.is_file():
         raise UndegradeError(f"{path}: no such model file; check the name")
