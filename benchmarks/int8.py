@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +50,14 @@ def main() -> None:
     convolutions = [op.get_friendly_name() for op in model.get_ordered_ops() if "Convolution" in op.get_type_name()]
     ways: dict[str, Any] = {"bf16": model}
     for name, kept in (("int8", []), ("int8 but first and last", [convolutions[0], convolutions[-1]])):
-        ways[name] = nncf.quantize(
-            model.clone(),
-            nncf.Dataset(samples, lambda sample: {"image": sample[0], "context": sample[1]}),
-            preset=nncf.QuantizationPreset.MIXED,
-            ignored_scope=nncf.IgnoredScope(names=kept),
-            subset_size=len(samples),
-        )
+        with redirect_stdout(sys.stderr):  # its bars
+            ways[name] = nncf.quantize(
+                model.clone(),
+                nncf.Dataset(samples, lambda sample: {"image": sample[0], "context": sample[1]}),
+                preset=nncf.QuantizationPreset.MIXED,
+                ignored_scope=nncf.IgnoredScope(names=kept),
+                subset_size=len(samples),
+            )
     rows = {name: {"psnr_db": quality(way, tests)} for name, way in ways.items()}
     for name, seconds in speeds(ways, samples[0][1]).items():
         rows[name]["seconds_a_megapixel"] = seconds
