@@ -17,7 +17,6 @@ from typing import Any
 
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_hub, needs_train
-from undegrade.inference.openvino import openvino_core, read_model
 
 PREFIX = "hf:"  # before a repository's name, and perhaps @REVISION behind it
 CONFIG, CARD, WEIGHTS = "config.json", "README.md", "model.safetensors"
@@ -83,6 +82,8 @@ def _check_export(path: Path, sha256: str) -> None:
     """Refuse to pack an export, if there is one, that is not whole, or of other weights: it is what would be run."""
     if not path.is_file():
         return
+    from undegrade.inference.openvino import openvino_core, read_model  # not for --help, which asks for models
+
     _, header = read_model(openvino_core(), path)
     if header["checkpoint_sha256"] != sha256:
         raise UndegradeError(f"{path}: was exported from other weights; write it anew with undegrade export")
