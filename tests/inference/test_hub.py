@@ -74,6 +74,20 @@ def hub(folder: Path) -> Iterator[str]:
     server.server_close()
 
 
+def python(
+    arguments: list[str], hub: str, home: Path, more: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A process of its own, which reads where the Hub is when it imports its client."""
+    where = {"HF_ENDPOINT": hub, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**PLAIN, **where, **(more or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def test_a_folder_has_the_hubs_layout_and_runs(folder: Path, photo_file: Path) -> None:
     names = {"config.json", "README.md", "model.safetensors", "model.xml", "model.bin"}
     assert {file.name for file in folder.iterdir()} == names
@@ -91,28 +105,15 @@ def test_a_folder_has_the_hubs_layout_and_runs(folder: Path, photo_file: Path) -
 
 @pytest.mark.slow
 def test_a_model_comes_from_the_hub_once(hub: str, folder: Path, photo_file: Path, tmp_path: Path) -> None:
-    surroundings = {**PLAIN, "HF_ENDPOINT": hub, "HF_HOME": str(tmp_path), "HF_HUB_DISABLE_XET": "1"}
     for more in ({}, {"HF_HUB_OFFLINE": "1"}):
-        done = subprocess.run(
-            [sys.executable, "-c", RESTORE, "hf:someone/tiny", str(photo_file)],
-            env={**surroundings, **more},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = python(["-c", RESTORE, "hf:someone/tiny", str(photo_file)], hub, tmp_path, more)
         assert done.returncode == 0, done.stderr
         assert float(done.stdout) == pytest.approx(undegrade.restore(photo_file, model=folder).image.mean())
 
 
 @pytest.mark.slow
 def test_what_the_hub_has_not_is_one_line(hub: str, tmp_path: Path, photo_file: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "undegrade", "restore", str(photo_file), "--model", "hf:someone/else"],
-        env={**PLAIN, "HF_ENDPOINT": hub, "HF_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python(["-m", "undegrade", "restore", str(photo_file), "--model", "hf:someone/else"], hub, tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: hf:someone/else: cannot be fetched (")
     assert done.stderr.count("\n") == 1
@@ -175,13 +176,8 @@ def test_an_export_of_other_weights_or_half_of_one_is_not_packed(
 
 @pytest.mark.slow
 def test_a_hub_that_is_out_of_reach_is_one_line(folder: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "undegrade", "hub", "push", str(folder), "someone/tiny"],
-        env={**PLAIN, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "x", "HF_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    push = ["-m", "undegrade", "hub", "push", str(folder), "someone/tiny"]
+    done = python(push, "http://127.0.0.1:9", tmp_path, {"HF_TOKEN": "x"})
     assert done.returncode == 2
     assert done.stderr.startswith("error: hf:someone/tiny: cannot be pushed (")
     assert done.stderr.count("\n") == 1
