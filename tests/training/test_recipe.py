@@ -25,6 +25,7 @@ NOISE = DEGRADATIONS["noise"]()
         (Stage, {"weight_decay": -1.0}, "Stage.weight_decay is -1.0"),
         (Stage, {"betas": (0.9, 1.0)}, "Stage.betas is"),
         (Stage, {"betas": (0.9,)}, "Stage.betas is"),
+        (Stage, {"optimizer": "lion"}, "Stage.optimizer is 'lion'; it must be one of adamw, muon"),
         (Stage, {"ema": 1.0}, "Stage.ema is 1.0; it must be below 1"),
         (Recipe, {"stages": ()}, "Recipe.stages is empty"),
         (Recipe, {"holdout": -1}, "Recipe.holdout is -1"),

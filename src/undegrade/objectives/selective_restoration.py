@@ -34,11 +34,16 @@ class SelectiveRestoration(nn.Module):
         frequency_weight: float = 0.0  # of `frequency_loss`
         naming_weight: float = 1.0
         focal_gamma: float = 2.0
+        label_weights: tuple[float, ...] = ()  # of the distance, by what is asked for, of several the least; 1 each
 
         def __post_init__(self) -> None:
             """Refuse negative weights, and a floor that is none."""
             check_at_least(self, {"psnr_weight": 0, "l1_weight": 0, "rmse_weight": 0, "frequency_weight": 0})
             check_at_least(self, {"focal_gamma": 0})
+            if min(self.label_weights, default=0) < 0:
+                raise ValueError(
+                    f"SelectiveRestoration.Config.label_weights is {self.label_weights}; none may be below 0"
+                )
             for name in ("psnr_floor", "naming_weight"):
                 if getattr(self, name) <= 0:
                     raise ValueError(f"SelectiveRestoration.Config.{name} is {getattr(self, name)}; it must be above 0")
@@ -51,6 +56,11 @@ class SelectiveRestoration(nn.Module):
             raise ValueError(f"SelectiveRestoration: {name} is not guided by labels; take one that is, or Restoration")
         if model.multi_label:
             raise ValueError("SelectiveRestoration: the model names several labels at once (multi_label); expected one")
+        if config.label_weights and len(config.label_weights) != len(model.labels):
+            raise ValueError(
+                f"SelectiveRestoration.Config.label_weights has {len(config.label_weights)} numbers; expected one for "
+                f"each of the {len(model.labels)} labels: {', '.join(model.labels)}"
+            )
         self.config, self.model, self.network = config, model, network
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -65,7 +75,7 @@ class SelectiveRestoration(nn.Module):
         if told.any():
             picture = self.network.reconstruct(batch.degraded, features).float()[told]
             degraded, left = batch.degraded[told], batch.clean[told]
-            distance = self._distance(picture, left)
+            distance = self._weighted(picture, left, wanted[told])
             gain = psnr_loss(degraded, left, config.psnr_floor) - psnr_loss(picture.detach(), left, config.psnr_floor)
             scalars |= {"loss": distance, "distance": distance.detach(), "gain_db": gain}
         if not told.all():
@@ -74,6 +84,18 @@ class SelectiveRestoration(nn.Module):
             naming, named = naming_loss(self.model, logits, untold, config.focal_gamma)
             scalars |= {"loss": scalars["loss"] + config.naming_weight * naming, **named}
         return scalars
+
+    def _weighted(self, picture: Tensor, left: Tensor, wanted: Tensor) -> Tensor:
+        """The mean of the distances of pictures of equal weight at a time, times it."""
+        table = self.config.label_weights
+        if not table:
+            return self._distance(picture, left)
+        weights = torch.where(wanted > 0, wanted.new_tensor(table), torch.inf).min(1).values
+        total = picture.new_zeros(())
+        for weight in weights.unique():
+            of = weights == weight
+            total = total + weight * of.float().mean() * self._distance(picture[of], left[of])
+        return total
 
     def _distance(self, picture: Tensor, left: Tensor) -> Tensor:
         config = self.config

@@ -14,11 +14,13 @@ from undegrade.batch import Batch
 from undegrade.errors import UndegradeError
 from undegrade.networks import DegradationClassifier
 from undegrade.networks.shared_norm import shared_statistics
+from undegrade.training.muon import Muon
 from undegrade.training.precision import reduced
 from undegrade.training.processes import average, join, same_everywhere
 from undegrade.training.recipe import Stage
 from undegrade.training.schedule import share_of_peak
 
+MANY = 16  # channels in and out of a kernel that is more than a colour's
 GIVEN_UP = (
     "the loss or its gradient was no finite number {} times in a row; the last save stands, lower the learning rate "
     "(--set stages.N.lr=...) or clip the gradient (stages.N.clip)"
@@ -40,9 +42,14 @@ Hook = Callable[[Step], None]
 
 
 def make_optimizer(objective: nn.Module, stage: Stage) -> torch.optim.Optimizer:
-    """AdamW; without weight decay on vectors (biases, norms, gains), and with rates of its own for the classifier."""
+    """The stage's: no weight decay on vectors (biases, norms, gains), and rates of its own for the classifier.
+
+    Muon moves the kernels between two features of at least `MANY` channels; first and last layers, the classifier and
+    depthwise convolutions are left to AdamW.
+    """
     heads = [module for module in objective.modules() if isinstance(module, DegradationClassifier)]
     named = {id(p) for head in heads for p in head.parameters()}
+    orthogonal = stage.optimizer == "muon"
     groups: list[dict[str, Any]] = []
     for lr, decay, of_head in (
         (stage.lr, stage.weight_decay, False),
@@ -52,11 +59,16 @@ def make_optimizer(objective: nn.Module, stage: Stage) -> torch.optim.Optimizer:
         matrices = [p for p in own if p.ndim >= 2 and p.numel() > max(p.shape)]
         taken = {id(p) for p in matrices}
         vectors = [p for p in own if id(p) not in taken]
+        kernels = [p for p in matrices if orthogonal and not of_head and p.ndim == 4 and min(p.shape[:2]) >= MANY]
+        turned = {id(p) for p in kernels}
+        matrices = [p for p in matrices if id(p) not in turned]
         groups += [
-            {"params": params, "peak": lr, "weight_decay": wd}
-            for params, wd in ((matrices, decay), (vectors, 0.0))
+            {"params": params, "peak": lr, "weight_decay": wd, **({"kernels": params is kernels} if orthogonal else {})}
+            for params, wd in ((matrices, decay), (vectors, 0.0), (kernels, decay))
             if params
         ]
+    if orthogonal:
+        return Muon(groups, stage.lr, stage.betas)
     return torch.optim.AdamW(groups, lr=stage.lr, betas=stage.betas, fused=True)
 
 

@@ -15,6 +15,8 @@ from undegrade.networks import NETWORKS, DegradationClassifier
 from undegrade.objectives import OBJECTIVES
 from undegrade.training.schedule import SCHEDULES
 
+OPTIMIZERS = ("adamw", "muon")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -24,7 +26,8 @@ class Stage:
     steps: int
     batch: int = 16
     crop: int = 96  # side of a patch, pixels; a multiple of the network's size_multiple
-    lr: float = 1e-3  # peak rate of AdamW
+    optimizer: str = "adamw"  # or "muon", for the kernels of convolutions
+    lr: float = 1e-3  # peak rate
     lr_floor: float = 1e-3  # the last rate, as a share of the peak
     schedule: str = "cosine"  # how the rate falls: "cosine", "linear" or "constant"
     warmup: int = 100  # steps
@@ -44,6 +47,8 @@ class Stage:
         check_at_least(self, {"classifier_lr": 0, "classifier_weight_decay": 0})
         if self.schedule not in SCHEDULES:
             raise ValueError(f"Stage.schedule is {self.schedule!r}; it must be one of {', '.join(SCHEDULES)}")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"Stage.optimizer is {self.optimizer!r}; it must be one of {', '.join(OPTIMIZERS)}")
         if not self.lr > 0:
             raise ValueError(f"Stage.lr is {self.lr}; it must be above 0")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
