@@ -140,6 +140,10 @@ def test_and_is_tried_only_where_it_is_surely_there(head: Head, context: Context
         found = Gate(head=head).name(np.stack([context(-4, logit)]), LABELS)
         assert found.present == ("haze",)
         assert Gate(head=head).candidates(found, ()) == kinds
+        doubts = () if kinds else ("haze: not sure enough of it to try a repair",)
+        assert Gate(head=head).doubts(found) == doubts
+        assert Gate(head=head, wish=Wish(skip=("haze",))).doubts(found) == ()
+        assert Gate(head=head, wish=Wish(force=True)).doubts(found) == ()
 
 
 def test_a_repair_is_refused_for_what_it_does(head: Head, context: Context, scene: Scene) -> None:

@@ -54,6 +54,7 @@ class Ordered:
 
     answers: dict[str, Answer]
     checks: bool = True
+    doubtful: tuple[str, ...] = ()
     trials: list[Trial] = field(default_factory=list)
 
     def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
@@ -67,6 +68,9 @@ class Ordered:
 
     def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(kind for kind in self.answers if kind not in done)
+
+    def doubts(self, finding: Found) -> tuple[str, ...]:
+        return self.doubtful
 
     def weigh(self, trial: Trial) -> Answer:
         self.trials.append(trial)
@@ -94,6 +98,12 @@ def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:
     judge = Seeing({"haze": Answer(1, 1), "noise": Answer(1, 1)})
     dark = scene(64, 80) * np.float32(0.1) + np.float32(0.41)  # 0.1 more, and it is taken for noisy
     assert Restorer(Shift(), judge).restore(Picture(pixels=dark)).treatment.repaired == (("haze", 1),)
+
+
+def test_what_is_not_sure_enough_to_be_tried_is_said(scene: Scene) -> None:
+    judge = Ordered({"haze": Answer(0, 0, "haze: might do harm")}, doubtful=("rain streaks: not sure enough",))
+    treatment = Restorer(Shift(), judge).restore(Picture(pixels=scene(64, 80))).treatment
+    assert treatment.reason == "rain streaks: not sure enough; haze: might do harm"
 
 
 def test_what_does_harm_is_left_and_why(scene: Scene) -> None:

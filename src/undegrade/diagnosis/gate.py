@@ -165,6 +165,12 @@ class Gate:
             return tuple(open_kinds[:1])
         return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= needed(kind))[:AT_ONCE]
 
+    def doubts(self, finding: Diagnosis) -> tuple[str, ...]:
+        """What is present and wanted, and less probable than it needs to be."""
+        unsure = [kind for kind in finding.present if finding.probabilities[kind] < needed(kind)]
+        kinds = [] if self.wish.force else [kind for kind in unsure if self.wish.wanted(kind)]
+        return tuple(f"{PHRASES[kind]}: not sure enough of it to try a repair" for kind in kinds)
+
     def weigh(self, trial: Tried) -> Judgement:
         """How far the repair may go, and what it is worth."""
         tonal = trial.kind in TONAL

@@ -87,6 +87,10 @@ class OwnJudge:
             return (None,)
         return tuple(kind for kind in finding.present if self.wish.wanted(kind))[:1]
 
+    def doubts(self, finding: Diagnosis) -> tuple[str, ...]:
+        """None: what is named is repaired."""
+        return ()
+
     def weigh(self, trial: Any) -> Any:
         """Never asked, as nothing is checked."""
         raise TypeError("OwnJudge checks nothing")

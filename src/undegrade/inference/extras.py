@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from undegrade.errors import UndegradeError
 
 TRAIN_MODULES = {"accelerate", "safetensors", "skimage", "tensorboard", "torch"}  # brought by undegrade[train]
-SERVE_MODULES = {"fastapi", "multipart", "prometheus_client", "python_multipart", "starlette", "uvicorn"}  # by [serve]
+# Brought by undegrade[serve].
+SERVE_MODULES = {"fastapi", "h11", "multipart", "prometheus_client", "python_multipart", "starlette", "uvicorn"}
 WEB_MODULES = {"gradio"}  # by [web]
 HUB_MODULES = {"huggingface_hub"}  # by [hub]
 RAY_MODULES = {"aiohttp", "fsspec", "pyarrow", "ray"}  # by [ray]

@@ -125,7 +125,7 @@ class Restorer(Generic[F]):
             return Treatment(finding=None, steps=(Step(kind=None, context=_mean(look.contexts)),))
         finding = self.judge.name(look.contexts, self.backend.labels)
         steps: list[Step] = []
-        reasons: list[str] = []
+        reasons = list(self.judge.doubts(finding))
         current = finding
         while len(steps) < STEPS:
             done = tuple(step.kind for step in steps if step.kind is not None)

@@ -102,6 +102,9 @@ class Judge(Protocol[F]):
             done: what was repaired already.
         """
 
+    def doubts(self, finding: F) -> tuple[str, ...]:
+        """What is named but not surely enough to be tried, in words."""
+
     def weigh(self, trial: Trial) -> Verdict:
         """How far a repair may go."""
 
