@@ -30,7 +30,7 @@ from undegrade.degradations import replay
 from undegrade.metrics import psnr
 from undegrade.networks import GuidedUNet, UniversalRestorer
 from undegrade.objectives import SelectiveRestoration
-from undegrade.recipes.release import release_default
+from undegrade.recipes.release import WEIGHTS, release_default
 from undegrade.training.loop import fit
 from undegrade.training.precision import reduced
 from undegrade.training.run import build
@@ -47,6 +47,7 @@ class Arm:
     objective: SelectiveRestoration.Config = STAGE.objective
     mixture: MixtureConfig = RECIPE.mixture
     lr: float = STAGE.lr
+    optimizer: str = STAGE.optimizer
     change: Callable[[Any], None] = lambda network: None  # of the built network
 
 
@@ -70,6 +71,8 @@ ARMS = {
     "L1": Arm(objective=replace(STAGE.objective, psnr_weight=0.0, rmse_weight=0.0, l1_weight=100.0)),
     "whole wishes alone": Arm(mixture=replace(RECIPE.mixture, second=0.0, partly=0.0)),
     "rate 2e-3": Arm(lr=2e-3),
+    "all pull alike": Arm(objective=replace(STAGE.objective, label_weights=tuple(WEIGHTS.values()))),
+    "Muon": Arm(optimizer="muon"),
     "all channels for all at first": Arm(change=without_scales),
     "one reading for all": Arm(change=without_mix),
     "width 24": Arm(network=replace(RECIPE.network, channels=(24, 48, 96))),
@@ -102,7 +105,16 @@ def carry_out(arm: Arm, clean: Path, steps: int) -> dict[str, Any]:
     torch.manual_seed(0)
     model = build(replace(RECIPE, network=arm.network))
     arm.change(model.network)
-    stage = replace(STAGE, objective=arm.objective, steps=steps, lr=arm.lr, lr_floor=0.01, warmup=50, ema=0.0)
+    stage = replace(
+        STAGE,
+        objective=arm.objective,
+        steps=steps,
+        lr=arm.lr,
+        optimizer=arm.optimizer,
+        lr_floor=0.01,
+        warmup=50,
+        ema=0.0,
+    )
     data = open_mixture(
         arm.mixture, clean, (), part="train", holdout=HOLDOUT, batch=stage.batch, crop=stage.crop, first=0
     )
