@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from undegrade.images import Picture, write_picture
 from undegrade.inference.export import export
@@ -187,3 +188,11 @@ def write_film(
             line.duration = 100
             out.mux(line)
     return path
+
+
+@pytest.fixture
+def mesh(tmp_path: Path) -> Iterator[DeviceMesh]:
+    """A process alone in a group of FSDP2: all is gathered and shared out as among several."""
+    torch.distributed.init_process_group("gloo", init_method=(tmp_path / "group").as_uri(), rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1,))
+    torch.distributed.destroy_process_group()

@@ -1,7 +1,11 @@
 """Archives in an object store that speaks S3: a real server, on this machine; and over HTTP."""
 
+import hashlib
 import http.server
+import io
 import json
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +16,8 @@ from typing import Any
 import pytest
 
 pytest.importorskip("pyarrow", reason="no pyarrow: pip install 'undegrade[ray]'")
+
+import pyarrow.parquet as pq
 
 from undegrade.archive.orders import Order
 from undegrade.archive.store import StoreError, open_store
@@ -119,6 +125,56 @@ def test_where_a_key_may_not_read_the_others_go_on(
     finally:
         judge(server, from_now_on=False)
     assert carry_out(order).counts == {"restored": 2, "done before": 3}
+
+
+def restore(source: str, model: Path) -> tuple[int, dict[str, Any], str]:
+    """`undegrade restore` with workers of Ray, as a user gives it: its code, its summary, and what it complains of."""
+    command = ["restore", source, "-o", "s3://outbox/restored/", "--ray", "local", "--jobs", "1", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "undegrade", *command, "--model", str(model)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    summaries = [json.loads(line)["summary"] for line in done.stdout.splitlines()]
+    return done.returncode, summaries[0] if summaries else {}, done.stderr
+
+
+@pytest.mark.slow
+def test_the_command_restores_a_bucket_with_workers_of_ray(
+    ray_env: None, s3: Any, scans: Path, model: Path, tmp_path: Path
+) -> None:
+    code, summary, complaints = restore("s3://inbox/scans/", model)
+    assert (code, complaints) == (0, "")
+    assert (summary["listed"], summary["restored"], summary["workers_lost"]) == (5, 5, 0)
+    made = contents(s3, "outbox")
+    parts = [content for key, content in made.items() if key.startswith("restored/_undegrade/manifest/")]
+    rows = [row for part in parts for row in pq.read_table(io.BytesIO(part)).to_pylist()]
+    names = ("a.png", "b.jpg", "1999/a.png", "1999/june/c.tif", "1999/june/d.gif")
+    sources = {name: (scans / name).read_bytes() for name in names}
+    assert {row["source"]: row["sha256"] for row in rows} == {
+        source: hashlib.sha256(content).hexdigest() for source, content in sources.items()
+    }
+    assert len(rows) == 5
+    for row in rows:
+        assert row["outcome"] == "restored"
+        assert row["label"] == "rain"
+        assert row["target_sha256"] == hashlib.sha256(made[f"restored/{row['target']}"]).hexdigest()
+    code, summary, _ = restore("s3://inbox/scans/", model)
+    assert (code, summary["listed"], summary["done before"]) == (0, 5, 5)
+    results = [key for key in made if "_undegrade" not in key]
+    assert {key: content for key, content in contents(s3, "outbox").items() if key in results} == {
+        key: made[key] for key in results
+    }
+
+
+@pytest.mark.slow
+def test_the_command_names_a_missing_bucket_and_fails(ray_env: None, s3: Any, model: Path) -> None:
+    code, summary, complaints = restore("s3://attic/scans/", model)
+    assert code == 1
+    assert summary["failed"] == 1
+    assert complaints.splitlines()[0] == "error: s3://attic/scans: no such bucket; create it, or check the name"
 
 
 @pytest.fixture

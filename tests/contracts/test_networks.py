@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.distributed.device_mesh import DeviceMesh
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from undegrade.errors import UndegradeError
@@ -34,6 +35,7 @@ from undegrade.networks import (
     UniversalRestorer,
 )
 from undegrade.networks.checkpoint import load_checkpoint, save_checkpoint
+from undegrade.training.sharding import share_out
 
 SMALL_PIP = {"degradations": 2, "prompt_channels": (8, 8, 24), "prompt_sides": (8, 4, 4), "interaction_heads": 2}
 
@@ -324,6 +326,31 @@ def test_memory_order_does_not_change_the_answer(name: str, config: Any) -> None
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     last = network(given.to(memory_format=torch.channels_last))
     assert_near(last, expected, name)
+
+
+class Squared(torch.nn.Module):
+    """An objective, which calls what it likes of a network."""
+
+    def __init__(self, network: RestorationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        return self.network.reconstruct(given, self.network.features(given)).square().mean()
+
+
+@every_network
+def test_shared_out_among_processes_it_computes_the_same(name: str, config: Any, mesh: DeviceMesh) -> None:
+    alone, shared = Squared(build(name, config)), Squared(build(name, config))
+    share_out(shared, mesh, least=1)
+    side = 2 * alone.network.size_multiple
+    given = image(side, side, batch=2)
+    alone(given).backward()
+    shared(given).backward()
+    for ours, expected in zip(shared.parameters(), alone.parameters(), strict=True):
+        assert (ours.grad is None) == (expected.grad is None)
+        if expected.grad is not None:
+            assert_near(ours.grad.full_tensor(), expected.grad, name)
 
 
 @every_network

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.distributed.device_mesh import DeviceMesh
 
 from undegrade.batch import Batch
 from undegrade.degradations import DEGRADATIONS
@@ -29,6 +30,7 @@ from undegrade.objectives import (
     Restoration,
     SelectiveRestoration,
 )
+from undegrade.training.sharding import share_out
 
 LABELS = ("clean", "noise", "low_light")
 # A new objective adds its variants here, each with whether the model is steered, and with the fall of the loss in 30
@@ -173,6 +175,19 @@ def test_the_batch_is_untouched(
     before = [batch.degraded.clone(), batch.clean.clone(), batch.label.clone()]
     make(name, config, steered, several)(batch)["loss"].backward()
     assert all(torch.equal(a, b) for a, b in zip(before, (batch.degraded, batch.clean, batch.label), strict=True))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_shared_out_among_processes_it_computes_the_same(name: str, batch: Batch, mesh: DeviceMesh) -> None:
+    config, steered, _ = VARIANTS[name][0]
+    alone, shared = (make(name, config, steered, several=False) for _ in range(2))
+    share_out(shared, mesh, least=1)
+    losses = [objective(batch)["loss"] for objective in (alone, shared)]
+    torch.testing.assert_close(*losses)
+    for loss in losses:
+        loss.backward()
+    found = [p.grad if p.grad is None else p.grad.full_tensor() for p in shared.parameters()]
+    torch.testing.assert_close(found, [p.grad for p in alone.parameters()])
 
 
 @every_objective

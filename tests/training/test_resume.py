@@ -11,8 +11,8 @@ from undegrade.training.ema import Ema
 from undegrade.training.hooks import Log
 from undegrade.training.loop import Step
 from undegrade.training.recipe import override
-from undegrade.training.resume import Saver, load_state
-from undegrade.training.run import _fill, _fill_optimizer, build
+from undegrade.training.resume import Saver, fill, fill_optimizer, load_state
+from undegrade.training.run import build
 
 
 def test_the_state_holds_what_the_next_step_depends_on(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_the_weights_of_another_network_are_refused_in_one_line(tmp_path: Path) 
     with pytest.raises(
         UndegradeError, match=r"state\.pt: the weights are of another network than the recipe's"
     ) as told:
-        _fill(model, other.state_dict(), tmp_path)
+        fill(model, other.state_dict(), tmp_path)
     assert "\n" not in str(told.value)
     optimizers = [torch.optim.AdamW(groups) for groups in ([*model.parameters()], [*other.network.parameters()])]
     with pytest.raises(UndegradeError, match=r"state\.pt: the optimizer's state is of another network or version"):
-        _fill_optimizer(optimizers[0], optimizers[1].state_dict(), tmp_path)
+        fill_optimizer(optimizers[0], optimizers[1].state_dict(), tmp_path)

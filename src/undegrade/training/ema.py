@@ -26,7 +26,8 @@ class Ema:
 
     def __init__(self, model: UniversalRestorer, decay: float, calibration: Sequence[Batch] = ()) -> None:
         self.average = copy.deepcopy(model).eval().requires_grad_(False)
-        self.model, self.decay, self.calibration = model, decay, calibration
+        self.model: nn.Module = model
+        self.decay, self.calibration = decay, calibration
 
     @torch.no_grad()
     def __call__(self, step: Step) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 
 from undegrade.batch import Batch
 from undegrade.errors import UndegradeError
@@ -16,7 +17,7 @@ from undegrade.networks import DegradationClassifier
 from undegrade.networks.shared_norm import shared_statistics
 from undegrade.training.muon import Muon
 from undegrade.training.precision import reduced
-from undegrade.training.processes import average, join, same_everywhere
+from undegrade.training.processes import average, join, same_everywhere, whole
 from undegrade.training.recipe import Stage
 from undegrade.training.schedule import share_of_peak
 
@@ -86,7 +87,8 @@ def fit(
     """Train `objective` in place for the steps of `stage` that are left: draw, forward, backward, clip, step, hooks.
 
     Args:
-        objective: its forward takes a Batch and returns scalars, means over the batch, of which "loss" is minimised.
+        objective: its forward takes a Batch and returns scalars, means over the batch, of which "loss" is minimised;
+            shared out among the processes (`sharding.shard`), or else copied to each.
         batches: at least as many as there are steps left; of several processes, each has its share of every batch.
         stage: rates, clipping, precision.
         hooks: called in order after each step.
@@ -101,15 +103,14 @@ def fit(
     # Autocast is ours: accelerate keeps the precision of a process's first stage for all that follow.
     accelerator = join()
     optimizer = optimizer or make_optimizer(objective, stage)
-    objective.to(str(accelerator.device), memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    same_everywhere(accelerator, objective)
+    _place(accelerator, objective)
     with shared_statistics(objective, accelerator.num_processes > 1):
         for number, batch in zip(range(first, stage.steps), batches, strict=False):
             lr = _set_rates(optimizer, stage, number)
             before = [buffer.clone() for buffer in objective.buffers()]
             scalars = _backward(accelerator, objective, batch.split(parts), parts, stage)
             scalars = average(accelerator, objective, scalars)
-            scalars["grad_norm"] = nn.utils.clip_grad_norm_(objective.parameters(), stage.clip or float("inf"))
+            scalars["grad_norm"] = whole(nn.utils.clip_grad_norm_(objective.parameters(), stage.clip or float("inf")))
             sound = bool(torch.isfinite(scalars["loss"]) & torch.isfinite(scalars["grad_norm"]))
             if sound:
                 optimizer.step()
@@ -121,6 +122,14 @@ def fit(
                 hook(Step(number=number + 1, scalars=scalars, lr=lr, optimizer=optimizer, skipped=skipped))
             if skipped >= stage.max_skipped:
                 raise UndegradeError(f"step {number + 1}: {GIVEN_UP.format(skipped)}")
+
+
+def _place(accelerator: Accelerator, objective: nn.Module) -> None:
+    """Put the objective where it is trained; what is shared out lies there, and must stay as it is."""
+    if not isinstance(objective, FSDPModule):
+        objective.to(str(accelerator.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        same_everywhere(accelerator, objective)
+    objective.train()
 
 
 def _backward(

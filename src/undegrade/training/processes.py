@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, broadcast_object_list
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from undegrade.errors import UndegradeError
 
@@ -24,7 +25,16 @@ def join() -> Accelerator:
     """This process's place among those that accelerate or torchrun started, on CPUs too.
 
     Without a GPU accelerate takes each of several processes for the only one, unless it is told.
+
+    Raises:
+        UndegradeError: accelerate was told FSDP of another version than 2.
     """
+    version = os.environ.get("FSDP_VERSION", "1")
+    if os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true" and version != "2":
+        raise UndegradeError(
+            f"accelerate was told FSDP of version {version}; undegrade has FSDP2: set fsdp_version: 2 in accelerate's "
+            "configuration, or FSDP_VERSION=2"
+        )
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available():
         os.environ.setdefault("ACCELERATE_USE_CPU", "true")
     return Accelerator()
@@ -42,11 +52,12 @@ def same_everywhere(accelerator: Accelerator, module: nn.Module) -> None:
 def average(accelerator: Accelerator, module: nn.Module, scalars: dict[str, Tensor]) -> dict[str, Tensor]:
     """Average the gradients of the module, in place, and the scalars, in one exchange.
 
-    With equal shares of a batch and losses that are means over it, that is what one process would have found.
+    With equal shares of a batch and losses that are means over it, that is what one process would have found. Gradients
+    that are shared out have been averaged on the way.
     """
     if accelerator.num_processes == 1:
         return {name: value.detach() for name, value in scalars.items()}
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    gradients = [p.grad for p in module.parameters() if p.grad is not None and not isinstance(p.grad, DTensor)]
     values = torch.stack([value.detach().float() for value in scalars.values()])
     flat = torch.cat([values, *(gradient.float().flatten() for gradient in gradients)])
     torch.distributed.all_reduce(flat)
@@ -55,6 +66,11 @@ def average(accelerator: Accelerator, module: nn.Module, scalars: dict[str, Tens
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view_as(gradient))
     return dict(zip(scalars, values, strict=True))
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """The tensor; if it is shared out, gathered, in which all processes must take part."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def first_alone(accelerator: Accelerator, work: Callable[[], T]) -> T:

@@ -15,6 +15,7 @@ from undegrade.errors import UndegradeError
 from undegrade.training.ema import Ema
 from undegrade.training.hooks import Log
 from undegrade.training.loop import Step
+from undegrade.training.sharding import share_of_state
 
 STATE = "state.pt"  # in the run's folder
 FIELDS = {"stage", "step", "model", "ema", "optimizer"}  # without which nothing can go on
@@ -33,6 +34,7 @@ class Saver:
     log: Log | None
     every: int  # steps
     done: Callable[[Step], None] = lambda step: None  # told after each save
+    state_of: Callable[[torch.optim.Optimizer], dict[str, Any]] = torch.optim.Optimizer.state_dict
 
     def __call__(self, step: Step) -> None:
         """Save when it is time."""
@@ -47,7 +49,7 @@ class Saver:
             "step": number,
             "model": self.model.state_dict(),
             "ema": self.ema.average.state_dict() if self.ema else None,
-            "optimizer": optimizer.state_dict() if optimizer else None,
+            "optimizer": self.state_of(optimizer) if optimizer else None,
             "skipped": skipped,
             "log": self.log.pending() if self.log else None,
         }
@@ -76,3 +78,31 @@ def load_state(folder: Path) -> dict[str, Any] | None:
     if not isinstance(state, dict) or not state.keys() >= FIELDS:
         raise UndegradeError(f"{path}: is not the state of a run; put the run's own back, or delete it to start anew")
     return state
+
+
+def fill(model: nn.Module, weights: dict[str, Any], folder: Path) -> None:
+    """Give the model the weights of a state.
+
+    Raises:
+        UndegradeError: they are of another network.
+    """
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError:
+        raise UndegradeError(
+            f"{folder / STATE}: the weights are of another network than the recipe's; delete it to start the run anew"
+        ) from None
+
+
+def fill_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], folder: Path) -> None:
+    """Give the optimizer its state, or this process its share of it, whatever number of processes saved it.
+
+    Raises:
+        UndegradeError: it is of another network or version.
+    """
+    try:
+        optimizer.load_state_dict(share_of_state(optimizer, state))
+    except (ValueError, KeyError):
+        raise UndegradeError(
+            f"{folder / STATE}: the optimizer's state is of another network or version; delete it to start the run anew"
+        ) from None

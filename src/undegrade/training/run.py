@@ -7,6 +7,7 @@ import math
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 
 from undegrade.atomic import written_whole
+from undegrade.batch import Batch
 from undegrade.data.mixture import Mixture, batches, open_mixture
 from undegrade.data.places import Place
 from undegrade.errors import UndegradeError, check_at_least
@@ -28,7 +30,8 @@ from undegrade.training.hooks import Log, Paused, Slice, Timed, Validation, summ
 from undegrade.training.loop import Hook, fit, make_optimizer
 from undegrade.training.processes import agree, first_alone, join, own
 from undegrade.training.recipe import Recipe, Stage, to_json, with_defaults
-from undegrade.training.resume import STATE, Saver, load_state
+from undegrade.training.resume import Saver, fill, fill_optimizer, load_state
+from undegrade.training.sharding import Shares, sharding_wanted
 from undegrade.training.start import start_from
 from undegrade.training.telling import give_sentences
 
@@ -119,7 +122,7 @@ class Run:
                 f"{self.folder}: cannot be written ({error.strerror}); the last save stands: free space, then --resume"
             ) from None
         except RuntimeError as error:
-            if "Connection closed by peer" not in str(error):
+            if "by peer" not in str(error):  # a connection that is closed or reset
                 raise
             raise UndegradeError("another process has ended; what it says is the reason, then --resume") from None
         return self.folder / CHECKPOINT
@@ -151,7 +154,7 @@ class Run:
         place = (state["stage"], state["step"]) if state else None
         agree(accelerator, place, f"{self.folder}: is not the same folder on all machines; let them share it")
         if state:
-            _fill(model, state["model"], self.folder)
+            fill(model, state["model"], self.folder)
         elif resume:  # interrupted before the first save
             begun_with = first_alone(accelerator, lambda: _read_json(self.folder / DATA).get("start"))
             taken = self._start(accelerator, model, Path(begun_with) if begun_with else None)
@@ -204,27 +207,23 @@ class Run:
         first = state["step"] if state else 0
         kind = next(k for k in OBJECTIVES.values() if k.Config is type(stage.objective))  # type: ignore[attr-defined]
         objective = kind(stage.objective, model)
+        data = self._data(number, first, (accelerator.process_index, accelerator.num_processes))
+        ema = moving = self._average(model, number, state)
+        shares: Shares | None = None
+        if sharding_wanted(accelerator):
+            shares = Shares(accelerator, objective, ema, lambda done: self._due(stage, done))
+            objective, moving = shares.objective, shares.ema
         optimizer = make_optimizer(objective, stage)
         if state and state["optimizer"]:
-            _fill_optimizer(optimizer, state["optimizer"], self.folder)
-        data = self._data(number, first, (accelerator.process_index, accelerator.num_processes))
-        ema = self._average(model, number, state)
+            fill_optimizer(optimizer, state["optimizer"], self.folder)
         timed = Timed(own(batches(data, workers=self.pace.workers)))
-        hooks: list[Hook] = [ema] if ema else []
+        hooks: list[Hook] = [moving] if moving else []
+        writers: list[Hook] = []
         log: Log | None = None
         if accelerator.is_main_process:
-            log = Log(
-                self.folder,
-                number,
-                every=self.pace.log,
-                show=self.show,
-                first=first,
-                last=stage.steps,
-                batch=stage.batch,
-                waited=lambda: timed.seconds,
-                pending=state.get("log") if state else None,
-            )
-            hooks += self._writers(model, ema, log, number)
+            log = self._log(number, first, timed, state)
+            writers = self._writers(model, ema, log, number, shares)
+        hooks += [partial(shares.tell, writers)] if shares else writers
         try:
             skipped = state.get("skipped", 0) if state else 0
             parts = self.pace.parts
@@ -232,6 +231,8 @@ class Run:
         finally:
             if log:
                 log.board.close()
+        if shares:
+            shares.end()
         if ema:
             model.load_state_dict(ema.settled().state_dict())
         if accelerator.is_main_process:
@@ -240,6 +241,20 @@ class Run:
             self._keep(model)
             after = Saver(folder=self.folder, stage=number + 1, model=model, ema=None, log=None, every=1)
             after.save(0)
+
+    def _log(self, number: int, first: int, timed: Timed[Batch], state: dict[str, Any] | None) -> Log:
+        stage = self.recipe.stages[number]
+        return Log(
+            self.folder,
+            number,
+            every=self.pace.log,
+            show=self.show,
+            first=first,
+            last=stage.steps,
+            batch=stage.batch,
+            waited=lambda: timed.seconds,
+            pending=state.get("log") if state else None,
+        )
 
     def _average(self, model: UniversalRestorer, number: int, state: dict[str, Any] | None) -> Ema | None:
         """The averaged weights of a stage that has them; the same in every process."""
@@ -268,7 +283,13 @@ class Run:
             share=share,
         )
 
-    def _writers(self, model: UniversalRestorer, ema: Ema | None, log: Log, number: int) -> list[Hook]:
+    def _due(self, stage: Stage, done: int) -> bool:
+        """Whether the weights are saved or validated after so many steps."""
+        return done % self.pace.save == 0 or done % self.pace.validate == 0 or done == stage.steps
+
+    def _writers(
+        self, model: UniversalRestorer, ema: Ema | None, log: Log, number: int, shares: Shares | None
+    ) -> list[Hook]:
         """The hooks of the first process alone: logging, saving, validating, and what is shown."""
         pace, stages = self.pace, self.recipe.stages
         kept = ema.settled if ema else lambda: model
@@ -281,6 +302,7 @@ class Run:
             log=log,
             every=pace.save,
             done=lambda _: self._keep(kept()),
+            state_of=shares.state_of if shares else torch.optim.Optimizer.state_dict,
         )
         validation = Validation(
             lambda: self.validate(kept()),
@@ -329,24 +351,6 @@ def _processor() -> str:
     lines = facts.read_text().splitlines() if facts.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _fill(model: UniversalRestorer, weights: dict[str, Any], folder: Path) -> None:
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError:
-        raise UndegradeError(
-            f"{folder / STATE}: the weights are of another network than the recipe's; delete it to start the run anew"
-        ) from None
-
-
-def _fill_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any], folder: Path) -> None:
-    try:
-        optimizer.load_state_dict(state)
-    except (ValueError, KeyError):
-        raise UndegradeError(
-            f"{folder / STATE}: the optimizer's state is of another network or version; delete it to start the run anew"
-        ) from None
 
 
 def _difference(before: Any, now: Any, path: str = "") -> str:
