@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
 from torch.distributed.device_mesh import DeviceMesh
 
@@ -22,16 +23,17 @@ ALONE = SimpleNamespace(device=torch.device("cpu"), num_processes=1, is_main_pro
 
 def fresh() -> tuple[Restoration, Ema]:
     torch.manual_seed(0)
-    model = UniversalRestorer(NAFNet(NAFNet.Config(width=8, encoder=(1, 1), decoder=(1, 1))), None, ())
+    model = UniversalRestorer(NAFNet(NAFNet.Config(width=16, encoder=(1, 1), decoder=(1, 1))), None, ())
     return Restoration(Restoration.Config(), model), Ema(model, 0.9)
 
 
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_training_goes_on_from_copies_to_shares_and_back(
-    mesh: DeviceMesh, stage: Callable[..., Stage], tmp_path: Path
+    kind: str, mesh: DeviceMesh, stage: Callable[..., Stage], tmp_path: Path
 ) -> None:
     pictures = torch.rand(12, 2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     batches = [Batch(degraded=a, clean=b, label=torch.zeros(2).long()) for a, b in zip(*pictures.chunk(2), strict=True)]
-    steps = stage(steps=6, lr=1e-2)
+    steps = stage(steps=6, lr=1e-2, optimizer=kind)
     expected, average = fresh()
     fit(expected, batches, steps, [average])
 

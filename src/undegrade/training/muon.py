@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from undegrade.training.processes import shared_like, whole
+
 # Of a x + b x^3 + c x^5, Jordan's, which pulls (0, 1] to about 1 in five turns.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 TURNS = 5
@@ -56,7 +58,7 @@ class Muon(torch.optim.AdamW):
         momentum: Tensor = state["momentum"]
         momentum.lerp_(gradient, 1 - self.momentum)
         ahead = torch.lerp(gradient, momentum, self.momentum)
-        step = orthogonal(ahead.flatten(1)).view(kernel.shape)
+        step = shared_like(kernel, orthogonal(whole(ahead).flatten(1)).view(kernel.shape))
         scale = SHARE * max(kernel.shape[0], kernel[0].numel()) ** 0.5
         kernel.mul_(1 - lr * decay).add_(step, alpha=-lr * scale)
 

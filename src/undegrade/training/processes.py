@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast, broadcast_object_list
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, distribute_tensor
 
 from undegrade.errors import UndegradeError
 
@@ -71,6 +71,14 @@ def average(accelerator: Accelerator, module: nn.Module, scalars: dict[str, Tens
 def whole(tensor: Tensor) -> Tensor:
     """The tensor; if it is shared out, gathered, in which all processes must take part."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def shared_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """This process's share of a whole tensor of the parameter's shape; itself, if the parameter is not shared out."""
+    if not isinstance(parameter, DTensor):
+        return tensor
+    whole_one = tensor.to(parameter.device).contiguous()
+    return distribute_tensor(whole_one, parameter.device_mesh, parameter.placements)
 
 
 def first_alone(accelerator: Accelerator, work: Callable[[], T]) -> T:

@@ -12,12 +12,11 @@ from accelerate import Accelerator
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from undegrade.networks.blocks import Stage as Blocks
 from undegrade.training.ema import Ema
 from undegrade.training.loop import Hook, Step
-from undegrade.training.processes import same_everywhere, whole
+from undegrade.training.processes import same_everywhere, shared_like, whole
 
 LEAST = 250_000  # parameters of a block that is worth an exchange of its own
 
@@ -129,9 +128,7 @@ def share_of_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> d
     shared = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
 
     def share(parameter: Any, value: Any) -> Any:
-        if not isinstance(parameter, DTensor) or value.shape != parameter.shape:
-            return value
-        return distribute_tensor(value.to(parameter.device).contiguous(), parameter.device_mesh, parameter.placements)
+        return value if parameter is None or value.shape != parameter.shape else shared_like(parameter, value)
 
     states = {
         number: {name: share(shared.get(number), value) for name, value in values.items()}
