@@ -32,6 +32,7 @@ from undegrade.diagnosis.severity import LEVELS, frechet_mean
 from undegrade.evaluation.run import centre_crop
 from undegrade.images import Picture, find_pictures, read_picture
 from undegrade.inference.locating import locate
+from undegrade.inference.models import DEFAULT_MODEL
 from undegrade.inference.rows import Held
 from undegrade.metrics import psnr, quantise, ssim
 from undegrade.training.specimens import first_level
@@ -370,7 +371,7 @@ def main() -> None:
     parser.add_argument(
         "--most", type=int, default=10**6, help="crops of each set, at most; clean pictures are all tried"
     )
-    parser.add_argument("--model", default="universal-small")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--out", type=Path, help="write here, beside the sections that are there; else print")
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -24,6 +24,7 @@ from undegrade.degradations import DEGRADATIONS, TEN
 from undegrade.evaluation.robustness import weighted_robustness
 from undegrade.evaluation.run import centre_crop
 from undegrade.images import find_pictures, read_picture
+from undegrade.inference.models import DEFAULT_MODEL
 from undegrade.metrics import quantise
 
 Pixels = NDArray[np.float32]
@@ -79,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clean", type=Path, required=True, help="folder of clean pictures")
     parser.add_argument("--most", type=int, default=12, help="pictures, at most")
-    parser.add_argument("--model", default="universal-small")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)

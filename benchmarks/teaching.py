@@ -19,6 +19,7 @@ from diagnosis import crops, gate_of, rounded, spoil, tell
 from machine import facts
 from undegrade import Restorer
 from undegrade.diagnosis.taught import WAYS, Taught
+from undegrade.inference.models import DEFAULT_MODEL
 
 Places = NDArray[np.float32]
 
@@ -32,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clean", type=Path, required=True, help="photographs for examples")
     parser.add_argument("--test", type=Path, required=True, help="other photographs")
-    parser.add_argument("--model", default="universal-small")
+    parser.add_argument("--model", default=DEFAULT_MODEL)
     given = parser.parse_args()
     torch.set_num_threads(1)
     restorer = Restorer(given.model)

@@ -11,7 +11,7 @@ from undegrade.objectives import DegradationClassification, SelectiveRestoration
 from undegrade.recipes.debug import debug
 from undegrade.training.recipe import Recipe, Stage
 
-# Of the pictures by label: 4 divided by how hard they pull at the weights, as measured before the last stage.
+# Of the pictures by label: about 5 over how hard they pull at the filters (benchmarks/pull.py).
 WEIGHTS = {
     "clean": 1.0,
     "noise": 0.4,
@@ -32,6 +32,23 @@ def release_default() -> Recipe:
 
     About four hours of one CPU core with bfloat16; two processes share the last stage (docs/experiments.md).
     """
+    return Recipe(
+        name="release-default",
+        network=GuidedUNet.Config(),
+        classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
+        mixture=MixtureConfig(
+            degradations=tuple(DEGRADATIONS[name]() for name in TEN),
+            second=0.3,  # what lies beneath or above is to stay as it is
+            partly=0.1,  # what is not there is not to be removed
+            untold=5,
+        ),
+        sharpness=16.0,  # what is repaired is what was named
+        holdout=10,
+        stages=_stages(),
+    )
+
+
+def _stages() -> tuple[Stage, ...]:
     restoring = Stage(
         objective=SelectiveRestoration.Config(psnr_floor=1e-3, rmse_weight=50.0),
         steps=1_000,
@@ -47,42 +64,29 @@ def release_default() -> Recipe:
     # Haze and darkness pull fifty times as hard at the filters as blur, mosaic and JPEG do (benchmarks/pull.py), which
     # then wait for them; so weighed, all pull alike. The names, learned by then, need no more than that either.
     level = replace(finer, psnr_floor=2e-4, naming_weight=1.0, label_weights=tuple(WEIGHTS.values()))
-    return Recipe(
-        name="release-default",
-        network=GuidedUNet.Config(),
-        classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
-        mixture=MixtureConfig(
-            degradations=tuple(DEGRADATIONS[name]() for name in TEN),
-            second=0.3,  # what lies beneath or above is to stay as it is
-            partly=0.1,  # what is not there is not to be removed
-            untold=5,
+    return (
+        # Pictures with two degradations, a quarter, go by the one they were drawn for.
+        Stage(
+            objective=DegradationClassification.Config(drawn="nothing"),
+            steps=1_000,
+            crop=64,
+            warmup=50,
+            betas=(0.9, 0.99),
         ),
-        sharpness=16.0,  # what is repaired is what was named
-        holdout=10,
-        stages=(
-            # Pictures with two degradations, a quarter, go by the one they were drawn for.
-            Stage(
-                objective=DegradationClassification.Config(drawn="nothing"),
-                steps=1_000,
-                crop=64,
-                warmup=50,
-                betas=(0.9, 0.99),
-            ),
-            # Small patches first, for more steps in the same time; then larger ones, as scratches, flakes and haze thin
-            # out in them as in a whole picture.
+        # Small patches first, for more steps in the same time; then larger ones, as scratches, flakes and haze thin
+        # out in them as in a whole picture.
+        restoring,
+        replace(restoring, objective=named, steps=7_000),
+        replace(restoring, objective=finer, steps=10_000, crop=128, batch=8, lr_floor=1e-3, warmup=0),
+        replace(
             restoring,
-            replace(restoring, objective=named, steps=7_000),
-            replace(restoring, objective=finer, steps=10_000, crop=128, batch=8, lr_floor=1e-3, warmup=0),
-            replace(
-                restoring,
-                objective=level,
-                steps=9_000,
-                crop=128,
-                batch=20,
-                optimizer="muon",
-                lr=6e-4,
-                lr_floor=0.01,
-            ),
+            objective=level,
+            steps=9_000,
+            crop=128,
+            batch=20,
+            optimizer="muon",
+            lr=6e-4,
+            lr_floor=0.01,
         ),
     )
 
