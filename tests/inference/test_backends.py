@@ -69,6 +69,13 @@ def test_threads_may_share_a_backend(model: Path, scene: Scene) -> None:
             np.testing.assert_array_equal(picture, alone)
 
 
+def test_processes_do_not_all_sit_on_the_first_cores(model: Path) -> None:
+    backend = OpenVinoBackend(model)
+    sized = backend.for_size(32, 32)
+    assert not backend._compiled.get_property("ENABLE_CPU_PINNING")
+    assert not sized._compiled.get_property("ENABLE_CPU_PINNING")
+
+
 def test_torch_in_bf16_stays_near_float32(checkpoint: Path, scene: Scene) -> None:
     image = scene(64, 64)
     exact, rounded = TorchBackend(checkpoint), TorchBackend(checkpoint, precision="bf16")

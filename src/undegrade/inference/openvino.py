@@ -74,7 +74,11 @@ class OpenVinoBackend(Backend):
         if precision == "fp16" or (precision == "bf16" and not has_bf16):
             raise UndegradeError(f"precision: {precision}; this CPU has none, choose auto or f32")
         chosen = "bf16" if has_bf16 and precision != "f32" else "f32"
-        self._config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": chosen}
+        self._config: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": chosen,
+            "ENABLE_CPU_PINNING": False,  # else the threads of several processes all sit on the first cores
+        }
         if threads is not None:
             self._config["INFERENCE_NUM_THREADS"] = threads
         self._path, self._threads, self.precision = path, threads, chosen
