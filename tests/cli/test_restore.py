@@ -188,7 +188,7 @@ def test_a_second_run_does_not_restore_its_own_results(model: Path, photo_file: 
 
 
 def test_the_device_is_said_and_the_budget_kept(model: Path, photo_file: Path, capsys: Capture) -> None:
-    options = ["--model", str(model), "--device", "auto", "--precision", "f32", "--memory", "4GB"]
+    options = ["--model", str(model), "--device", "auto", "--precision", "f32", "--memory", "16GB"]
     assert main(["restore", str(photo_file), *options]) == 0
     assert capsys.readouterr().err == "tiny.xml, OpenVINO f32: the CPU, no GPU\n"
     for option, value, said in (
