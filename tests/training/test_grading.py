@@ -15,7 +15,7 @@ from undegrade.networks.universal import GRADES
 from undegrade.training.grading import Grading, grade_loss, train_grader, with_grader
 
 KINDS = ("noise", "haze")
-SHORT = Grading(steps=4, batch=2, crop=32)
+SHORT = Grading(steps=4, crops=(32, 40), pixels=2 * 40**2)
 Scene = Callable[[int, int], NDArray[np.float32]]
 
 
@@ -60,6 +60,20 @@ def test_the_context_holds_it_before_the_logits(graded: UniversalRestorer, check
     features = graded.network.features(image)
     torch.testing.assert_close(context[:, end - graded.num_graded : end], torch.cat(graded.grade(features), 1))
     torch.testing.assert_close(graded.draw_part(image, context), graded.answer_part(image, context, torch.ones(()))[0])
+
+
+@torch.no_grad()
+def test_it_sees_what_stands_out_in_one_place(graded: UniversalRestorer, scene: Scene) -> None:
+    grader = graded.grader
+    assert grader is not None
+    grader.last_stage = torch.nn.Identity()
+    grader.mixing_weights[:] = 0  # each feature counts alike
+    features = graded.network.features(picture(scene))
+    before = grader.pooled(features)
+    count = before.shape[1] // 2
+    features[0][..., 0, 0] += 50
+    change = (grader.pooled(features) - before).abs()
+    assert change[:, count:].max() > 4 * change[:, :count].max()
 
 
 @torch.no_grad()

@@ -60,6 +60,7 @@ def save_checkpoint(
         "sharpness": model.sharpness,
         "multi_label": model.multi_label,
         "kinds": model.kinds,
+        "grader": asdict(model.grader.config) if model.grader else None,
         "recipe": recipe,
         "sha256": digest(tensors),
     }
@@ -118,7 +119,10 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
     kind: Any = NETWORKS[header["network"]]  # each takes its own Config
     try:
         config = kind.Config(**tuples(header["config"]))
-        head = None if header["classifier"] is None else DegradationClassifier.Config(**header["classifier"])
+        head, grader = (
+            DegradationClassifier.Config(**given) if (given := header.get(name)) else None
+            for name in ("classifier", "grader")
+        )
         labels, sharpness = tuple(header["labels"]), float(header["sharpness"])
         model = UniversalRestorer(
             kind(config),
@@ -128,6 +132,7 @@ def load_checkpoint(path: Path) -> UniversalRestorer:
             sharpness=sharpness,
             multi_label=bool(header.get("multi_label", False)),
             kinds=tuple(header.get("kinds", ())),
+            grader=grader,
         )
         faults = misfits(model.state_dict(), tensors)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -60,6 +60,9 @@ class DegradationClassifier(nn.Module):
     x, to the nearest pixels. With `max_channels` 0 it is the published head (49 M parameters on NAFNet of width 64).
     Otherwise features wider than `max_channels` are first projected to it by a 1x1 convolution, which makes the head
     light.
+
+    What is read off the last x is its mean over all pixels; with `peaks`, its maximum, too: a scratch or a flake is
+    seen in few pixels and drowns in a mean.
     """
 
     @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,7 @@ class DegradationClassifier(nn.Module):
         num_blocks: int = 2  # bottlenecks at each feature
         max_channels: int = 0  # channels that the head works at most with; 0 = as many as each feature has
         norm: str = "layer"  # "layer", over the channels of each pixel; or "batch", which learns the names far faster
+        peaks: bool = False  # whether maxima are looked at beside means
 
         def __post_init__(self) -> None:
             """Refuse negative numbers and an unknown norm."""
@@ -93,7 +97,7 @@ class DegradationClassifier(nn.Module):
             for w, after in zip(inner, (*inner[1:], inner[-1]), strict=True)
         )
         self.last_stage = nn.Sequential(*(Bottleneck(inner[-1], config.norm) for _ in range(config.num_blocks)))
-        self.fc = nn.Linear(inner[-1], num_labels)
+        self.fc = nn.Linear((2 if config.peaks else 1) * inner[-1], num_labels)
 
     def forward(self, features: tuple[Tensor, ...]) -> Tensor:
         """Features, deepest first, each (B, feature_channels[i], h, w) -> logits (B, num_labels)."""
@@ -110,4 +114,5 @@ class DegradationClassifier(nn.Module):
             mixed = mixing[i] * project(feature)
             x = downsample(bottlenecks(mixed if x is None else x + mixed))
         assert x is not None
-        return self.last_stage(x).mean((2, 3))
+        x = self.last_stage(x)
+        return torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1) if self.config.peaks else x.mean((2, 3))

@@ -34,8 +34,9 @@ class UniversalRestorer(nn.Module):
         sharpness: 1 weighs them by the probabilities as they are; more, and the likeliest label decides.
         multi_label: several labels may be true at once: each logit is one degradation's, p its sigmoid, and a clean
             picture has none of them. Otherwise p is the softmax over all logits.
-        kinds: degradations that a second head of the same kind, the grader, tells apart, several at once, and grades;
-            none, and there is no grader.
+        kinds: degradations that a second head, the grader, tells apart, several at once, and grades; none, and there is
+            no grader.
+        grader: its configuration; None: the classifier's.
 
     Raises:
         ValueError: labels, kinds or `steered` without a classifier, or `steered`, and the network enlarges the picture,
@@ -52,6 +53,7 @@ class UniversalRestorer(nn.Module):
         sharpness: float = 1.0,
         multi_label: bool = False,
         kinds: tuple[str, ...] = (),
+        grader: DegradationClassifier.Config | None = None,
     ) -> None:
         super().__init__()
         if steered and network.scale != 1:
@@ -73,7 +75,7 @@ class UniversalRestorer(nn.Module):
         self.labels, self.kinds = labels, kinds
         self.grader: DegradationClassifier | None = None
         if classifier is not None and kinds:
-            self.grader = DegradationClassifier(classifier, channels, len(kinds) * (1 + GRADES))
+            self.grader = DegradationClassifier(grader or classifier, channels, len(kinds) * (1 + GRADES))
         self.answers: nn.Conv2d | None = None
         if steered:
             self.answers = nn.Conv2d(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from undegrade.errors import UndegradeError
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.universal import GRADES, UniversalRestorer
 from undegrade.training.precision import reduced
-from undegrade.training.specimens import draw_specimen
+from undegrade.training.specimens import SIDES, draw_specimen
 
 BLUR = 0.7  # levels: a level's neighbours are right, too, the less the farther
 PRESENCE, LEVELS = 4.0, 0.5  # weights of the two losses
@@ -31,16 +31,16 @@ class Grading:
 
     Args:
         steps: of AdamW, over one cycle of the learning rate.
-        batch: specimens a step, of one size.
-        crop: their side, pixels.
+        crops: sides of the specimens, pixels, by turns; those of a step are of one size.
+        pixels: of all specimens of a step.
         lr: the highest learning rate.
         decay: weight decay.
         seed: of the specimens.
     """
 
     steps: int = 4000
-    batch: int = 12
-    crop: int = 128
+    crops: tuple[int, ...] = SIDES
+    pixels: int = 12 * 128**2
     lr: float = 1e-3
     decay: float = 0.02
     seed: int = 1
@@ -54,13 +54,13 @@ class _Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         torch.set_num_threads(1)
-        batch, step = self.grading.batch, self.first
+        grading, step = self.grading, self.first
+        most = grading.pixels // min(grading.crops) ** 2
         while True:
+            side = grading.crops[step % len(grading.crops)]
             found = [
-                draw_specimen(
-                    self.photos, number, kinds=self.kinds, others=(), seed=self.grading.seed, side=self.grading.crop
-                )
-                for number in range(step * batch, (step + 1) * batch)
+                draw_specimen(self.photos, step * most + own, kinds=self.kinds, others=(), seed=grading.seed, side=side)
+                for own in range(max(1, grading.pixels // side**2))
             ]
             columns = ([getattr(one, name) for one in found] for name in ("degraded", "present", "levels"))
             yield tuple(torch.stack([torch.from_numpy(array) for array in column]) for column in columns)  # type: ignore[misc]
@@ -87,17 +87,20 @@ def with_grader(model: UniversalRestorer, kinds: tuple[str, ...]) -> UniversalRe
         sharpness=model.sharpness,
         multi_label=model.multi_label,
         kinds=kinds,
+        grader=replace(old.config, peaks=True),
     )
     made.classifier, made.answers = old, model.answers
     grader = made.grader
     assert grader is not None
     start = {name: value for name, value in old.state_dict().items() if not name.startswith("fc.")}
     grader.load_state_dict(start, strict=False)
+    means = old.fc.in_features
     with torch.no_grad():
+        grader.fc.weight[:, means:] = 0
         for row, kind in enumerate(kinds):
             # A logit against "clean" is what a sigmoid needs of a softmax.
             place, clean = model.labels.index(kind), model.labels.index("clean")
-            grader.fc.weight[row] = old.fc.weight[place] - old.fc.weight[clean]
+            grader.fc.weight[row, :means] = old.fc.weight[place] - old.fc.weight[clean]
             grader.fc.bias[row] = old.fc.bias[place] - old.fc.bias[clean]
         grader.fc.weight[len(kinds) :] = 0
         grader.fc.bias[len(kinds) :] = 0
@@ -183,7 +186,8 @@ def _step(
     degraded, present, levels = batch
     with reduced("cpu"):
         with torch.no_grad():
-            features = model.network.features(degraded.contiguous(memory_format=torch.channels_last))
+            whole = model.network.pad(degraded).contiguous(memory_format=torch.channels_last)
+            features = model.network.features(whole)
         _, answer = model.grade(features)
     named, graded = grade_loss(answer.float(), present, levels)
     optimiser.zero_grad()
