@@ -18,7 +18,7 @@ import numpy as np
 from timing import Figures, peak_mb, timed
 
 WEIGHTS = Path(__file__).parent.parent / "src" / "undegrade" / "weights"
-MODEL = "universal-small"
+MODEL = "default"
 NAFNET = "published NAFNet, PyTorch f32"
 
 

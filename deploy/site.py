@@ -32,6 +32,7 @@ BESIDE = (
     "LICENSE",
     "SECURITY.md",
     "benchmarks/README.md",
+    "src/undegrade/weights/default.md",
     "src/undegrade/weights/universal-small.md",
     "src/undegrade/weights/universal-small.photos.csv",
 )

@@ -65,7 +65,7 @@ class Restorer(BaseRestorer[Diagnosis]):
 
     >>> Restorer("no-such-model")
     Traceback (most recent call last):
-    undegrade.errors.UndegradeError: unknown model 'no-such-model'; known are universal-small, or give a file ending ...
+    undegrade.errors.UndegradeError: unknown model 'no-such-model'; known are default, universal-small, or give ...
 
     Args:
         model: name of a shipped model, or path of an .xml (OpenVINO), .onnx or .safetensors (PyTorch) file.

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from undegrade.cli import main
-from undegrade.inference.models import MODELS
+from undegrade.inference.models import DEFAULT_MODEL, MODELS
 from undegrade.networks import NAFNet, UniversalRestorer
 from undegrade.networks.checkpoint import save_checkpoint
 
@@ -44,9 +44,9 @@ def test_the_verb_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.slow
 def test_the_shipped_model_is_known_by_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["inspect", "universal-small", "--side", "32", "--json"]) == 0
+    assert main(["inspect", DEFAULT_MODEL, "--side", "32", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["model"] == MODELS["universal-small"].stem
+    assert found["model"] == MODELS[DEFAULT_MODEL].stem
     assert found["parameters"] > 1e6
     assert found["sparse_share"] < 0.01
 

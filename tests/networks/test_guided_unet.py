@@ -1,5 +1,6 @@
 """What GuidedUNet promises beside the contract of every network."""
 
+from copy import deepcopy
 from itertools import pairwise
 
 import pytest
@@ -37,6 +38,17 @@ def test_each_guide_draws_another_picture(model: UniversalRestorer) -> None:
     given = picture(24, 32)
     drawn = [model.answer(given, torch.tensor([guide]))[0] for guide in ((0.0, 1, 0), (0.0, 0, 1), (0.0, 1, 1))]
     assert all((one - other).abs().max() > 1e-3 for one, other in pairwise(drawn))
+
+
+@torch.no_grad()
+def test_each_kind_takes_what_is_seen_in_its_own_way(model: UniversalRestorer) -> None:
+    changed, given = deepcopy(model), picture(24, 32)
+    changed.get_parameter("network.middle.0.own")[1] += 1  # of noise
+    same = []
+    for guide in (torch.zeros(1, 3), torch.tensor([[0.0, 1, 0]]), torch.tensor([[0.0, 0, 1]])):
+        before, after = (one.network.told_features(given, guide)[-1] for one in (model, changed))
+        same.append(torch.equal(before, after))
+    assert same == [True, False, True]
 
 
 @torch.no_grad()

@@ -132,6 +132,28 @@ def test_a_run_that_was_broken_off_goes_on(
     assert not (tmp_path / "state.pt").exists()
 
 
+def test_no_specimen_is_drawn_twice() -> None:
+    grading = Grading(crops=(64, 32, 48), pixels=2 * 64**2)
+    sides, numbers = zip(*(grading.numbers(step) for step in range(6)), strict=True)
+    assert sides == (64, 32, 48) * 2
+    assert [len(some) for some in numbers] == [2, 8, 3] * 2
+    drawn = [number for some in numbers for number in some]
+    assert len(set(drawn)) == len(drawn)
+
+
+@pytest.mark.parametrize("crops", [(), (0,), (32, 65)])
+def test_crops_that_a_step_cannot_hold_are_refused(crops: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"Grading.crops is .*, Grading.pixels 4096; expected"):
+        Grading(crops=crops, pixels=64**2)
+
+
+def test_the_state_of_another_grader_is_refused(graded: UniversalRestorer, photos: CleanFolder, tmp_path: Path) -> None:
+    state = tmp_path / "grader.pt"
+    torch.save({"grader": {"fc.weight": torch.zeros(1)}}, state)
+    with pytest.raises(UndegradeError, match=r"grader.pt: the weights are of another grader"):
+        train_grader(graded, photos, SHORT, state=state)
+
+
 def test_what_cannot_be_graded_is_refused(checkpoint: Path) -> None:
     model = load_checkpoint(checkpoint)
     with pytest.raises(UndegradeError, match=r"labels are clean, .*expected a classifier that knows noise, fog"):

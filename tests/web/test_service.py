@@ -28,6 +28,7 @@ from PIL import Image
 
 from undegrade.cli import main
 from undegrade.errors import UndegradeError
+from undegrade.inference.models import DEFAULT_MODEL
 from undegrade.web.client import Client
 
 TOKEN = "correct-horse-battery"
@@ -217,7 +218,7 @@ def test_pages_of_other_sites_and_other_names_are_refused(running: Running) -> N
 def test_health_models_metrics_and_manual(running: Running, client: Client) -> None:
     health = json.loads(running.ask("GET", "/healthz")[2])
     assert health["status"] == "ok"
-    assert health["workers"]["universal-small"]["alive"]
+    assert health["workers"][DEFAULT_MODEL]["alive"]
     assert {"noise", "clean"} < set(client.models()[0]["labels"])
     metrics = running.ask("GET", "/metrics")[2].decode()
     assert 'undegrade_requests_total{method="GET",path="/healthz",status="200"}' in metrics
@@ -435,7 +436,7 @@ def full(running: Running) -> int:
 
 
 def deaths_of(running: Running) -> int:
-    return json.loads(running.ask("GET", "/healthz")[2])["workers"]["universal-small"]["deaths"]
+    return json.loads(running.ask("GET", "/healthz")[2])["workers"][DEFAULT_MODEL]["deaths"]
 
 
 def kill_workers(running: Running) -> None:

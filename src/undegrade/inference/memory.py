@@ -15,7 +15,7 @@ TILES = (
 )
 BAND = 48 << 20  # bytes of a row of tiles, where no budget is given
 BYTES_OF_BAND = 3 * 4 * 2  # of each pixel of a row of tiles: what is summed up, and what is being written
-BYTES_OF_TILE = 760  # of each pixel of a tile, inside the shipped network, float32 (bfloat16: 623); docs/performance.md
+BYTES_OF_TILE = 760  # of each pixel of a tile, inside universal-small, float32 (bfloat16: 623); docs/performance.md
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 

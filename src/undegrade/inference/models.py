@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from undegrade.networks import RestorationNetwork
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
-DEFAULT_MODEL = "universal-small"
+DEFAULT_MODEL = "default"
 SUFFIXES = (".xml", ".onnx", ".safetensors")  # of model files: for OpenVINO, for ONNX Runtime, for PyTorch
 PUBLISHED = (".pth", ".pt", ".ckpt")  # of other projects' weights, run by spandrel
 
@@ -37,8 +37,11 @@ class ShippedModel:
 
 
 MODELS: dict[str, ShippedModel] = {
+    "default": ShippedModel(
+        stem="default", about="GuidedUNet, plain convolutions that are told what to remove: ten degradations, quick."
+    ),
     "universal-small": ShippedModel(
-        stem="universal-small", about="NAFNet of width 32 on a folded picture; names and removes ten degradations."
+        stem="universal-small", about="NAFNet of width 32 on a folded picture, the first one; ten degradations."
     ),
 }
 

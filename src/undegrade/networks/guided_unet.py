@@ -46,7 +46,10 @@ class Glance(nn.Module):
 
 
 class GuidedBlock(nn.Module):
-    """y = x + conv2(relu(conv1(x) * (1 + s) + t)); [s, t] = guide @ table + seen @ W.
+    """y = x + conv2(relu(conv1(x) * (1 + s) + t)); [s, t] = guide @ table + seen @ (W + sum over k of guide_k W_k).
+
+    How much light is missing or how thick the haze is says what is seen of the whole; what follows from it is another
+    thing for each kind.
 
     Args:
         channels: of x.
@@ -64,13 +67,15 @@ class GuidedBlock(nn.Module):
         self.table = nn.Parameter(torch.zeros(degradations, 2 * channels))
         self.seen = nn.Linear(numbers, 2 * channels, bias=False)
         nn.init.zeros_(self.seen.weight)
+        self.own = nn.Parameter(torch.zeros(degradations, numbers, 2 * channels))
         with torch.no_grad():
             self.conv2.weight.mul_(SOFT)
             self.table[:, :channels].normal_(std=DIFFERENT / QUICK)
 
     def forward(self, x: Tensor, guide: Tensor, seen: Tensor, visible: Tensor | None = None) -> Tensor:
         """(B, C, H, W), (B or 1, degradations), (B, numbers) -> same shape as x; what is hidden stays as it is."""
-        told = QUICK * (guide @ self.table) + self.seen(seen)
+        own = (guide @ self.own.flatten(1)).unflatten(1, self.own.shape[1:])
+        told = QUICK * (guide @ self.table + (seen[:, None] @ own)[:, 0]) + self.seen(seen)
         scale, shift = told[:, :, None, None].to(x.dtype).chunk(2, 1)
         inner = F.relu(self.conv1(x) * (1 + scale) + shift)
         return x + hide(self.conv2(hide(inner, visible)), visible)

@@ -45,6 +45,23 @@ class Grading:
     decay: float = 0.02
     seed: int = 1
 
+    def __post_init__(self) -> None:
+        """Refuse sides of which a step could hold none."""
+        if not self.crops or min(self.crops) < 1 or max(self.crops) ** 2 > self.pixels:
+            raise ValueError(
+                f"Grading.crops is {self.crops}, Grading.pixels {self.pixels}; expected sides of at least 1 pixel, of "
+                "which a square has at most so many"
+            )
+
+    def numbers(self, step: int) -> tuple[int, range]:
+        """Side and numbers of the specimens of a step; no other step has the same.
+
+        >>> Grading(crops=(64, 32), pixels=2 * 64**2).numbers(1)
+        (32, range(8, 16))
+        """
+        side, most = self.crops[step % len(self.crops)], self.pixels // min(self.crops) ** 2
+        return side, range(step * most, step * most + self.pixels // side**2)
+
 
 class _Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     """Endless (degraded, present, levels), from a step on."""
@@ -55,12 +72,11 @@ class _Batches(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         torch.set_num_threads(1)
         grading, step = self.grading, self.first
-        most = grading.pixels // min(grading.crops) ** 2
         while True:
-            side = grading.crops[step % len(grading.crops)]
+            side, numbers = grading.numbers(step)
             found = [
-                draw_specimen(self.photos, step * most + own, kinds=self.kinds, others=(), seed=grading.seed, side=side)
-                for own in range(max(1, grading.pixels // side**2))
+                draw_specimen(self.photos, number, kinds=self.kinds, others=(), seed=grading.seed, side=side)
+                for number in numbers
             ]
             columns = ([getattr(one, name) for one in found] for name in ("degraded", "present", "levels"))
             yield tuple(torch.stack([torch.from_numpy(array) for array in column]) for column in columns)  # type: ignore[misc]
@@ -198,11 +214,20 @@ def _step(
 
 
 def _resume(state: Path | None, grader: nn.Module, optimiser: torch.optim.Optimizer, schedule: Any) -> int:
-    """The step that was done last; 0 where nothing was."""
+    """The step that was done last; 0 where nothing was.
+
+    Raises:
+        UndegradeError: the state is of a grader of another shape.
+    """
     if state is None or not state.exists():
         return 0
     saved = torch.load(state, weights_only=True)
-    grader.load_state_dict(saved["grader"])
+    try:
+        grader.load_state_dict(saved["grader"])
+    except RuntimeError:
+        raise UndegradeError(
+            f"{state}: the weights are of another grader than this undegrade trains; delete it to start anew"
+        ) from None
     optimiser.load_state_dict(saved["optimiser"])
     schedule.load_state_dict(saved["schedule"])
     return int(saved["step"])
