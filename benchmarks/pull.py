@@ -26,7 +26,7 @@ from undegrade.training.start import start_from
 
 RECIPE = release_default()
 STAGE = RECIPE.stages[3]  # the last one without weights
-WEIGHTS = Path(__file__).parents[1] / "campaign" / "release-default" / "third" / "checkpoint.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "src" / "undegrade" / "weights" / "default.safetensors"
 
 
 def main() -> None:
