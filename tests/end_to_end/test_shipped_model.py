@@ -47,6 +47,17 @@ def test_export_agrees_with_torch(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("size", [(1, 1), (3, 40)])
+def test_the_smallest_pictures_can_be_forced(name: str, size: tuple[int, int]) -> None:
+    forced = undegrade.Restorer(name).wishing(force=True)
+    picture = Picture(pixels=np.full((3, *size), 0.5, np.float32))
+    restored = forced.restore(picture).picture.pixels
+    assert restored.shape == (3, *size)
+    assert np.isfinite(restored).all()
+
+
+@pytest.mark.slow
 def test_two_megapixels_in_tiles_equal_the_whole_and_show_no_seam() -> None:
     small = torch.from_numpy(read_picture(EXAMPLES / "cat-well.png").pixels)[None]
     side = 1424

@@ -141,7 +141,8 @@ class GuidedUNet(GuidedNetwork):
         channels, levels = config.channels, len(config.channels) - 1
         super().__init__(
             config,
-            size_multiple=math.lcm(config.unshuffle << levels, SHRUNK),
+            # Twice what the U needs: the head halves the coarsest feature too, and OpenVINO halves no single pixel.
+            size_multiple=math.lcm(config.unshuffle << (levels + 1), SHRUNK),
             feature_channels=tuple(reversed(channels)),
             feature_fold=config.unshuffle,
             global_statistics=True,
