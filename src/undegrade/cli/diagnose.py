@@ -24,7 +24,7 @@ def diagnose(
     context: typer.Context,
     inputs: Inputs,
     model: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .xml or .safetensors file.")
+        str, typer.Option(metavar="NAME|PATH", help="A shipped model, a file or folder of one, or hf:OWNER/NAME.")
     ] = (DEFAULT_MODEL),
     where: Annotated[
         Path | None,

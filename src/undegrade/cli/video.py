@@ -26,7 +26,7 @@ def video(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="A shipped model, or a .xml or .safetensors file.")
+        str, typer.Option(metavar="NAME|PATH", help="A shipped model, a file or folder of one, or hf:OWNER/NAME.")
     ] = DEFAULT_MODEL,
     codec: Annotated[
         str | None, typer.Option(help="h264, hevc, av1, vp9 or ffv1; else that of the input where possible.")

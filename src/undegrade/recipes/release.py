@@ -64,7 +64,7 @@ def _stages() -> tuple[Stage, ...]:
     # Haze and darkness pull fifty times as hard at the filters as blur, mosaic and JPEG do (benchmarks/pull.py), which
     # then wait for them; so weighed, all pull alike. The names, learned by then, need no more than that either.
     level = replace(finer, psnr_floor=2e-4, naming_weight=1.0, label_weights=tuple(WEIGHTS.values()))
-    # With so little weight low light got worse (docs/experiments.md, the third leg).
+    # With so little weight low light got worse (docs/experiments.md, the second leg).
     lit = replace(level, label_weights=tuple({**WEIGHTS, "haze": 0.06, "low_light": 0.06}.values()))
     last = replace(
         restoring,
