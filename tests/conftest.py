@@ -31,7 +31,9 @@ def compiled_models(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 
 def tiny_network(answer: str) -> UniversalRestorer:
     """Width 8, untrained, changes every picture a little, and always gives the same `answer`."""
-    model = build(RECIPES["universal-small-debug"]())
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # not what the tests before have left
+        model = build(RECIPES["universal-small-debug"]())
     rng = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, weight in model.network.named_parameters():

@@ -25,7 +25,9 @@ Out = Annotated[
     str | None,
     typer.Option("--out", "-o", metavar="PATH", help="File for one input, folder for several; else NAME.restored.EXT."),
 ]
-Model = Annotated[str, typer.Option(metavar="NAME|PATH", help="A shipped model, a file or folder of one, or hf:OWNER/NAME.")]
+Model = Annotated[
+    str, typer.Option(metavar="NAME|PATH", help="A shipped model, a file or folder of one, or hf:OWNER/NAME.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Sheet = Annotated[Path | None, typer.Option(help="Also write one picture that shows every input before and after.")]
 Format = Annotated[
