@@ -35,7 +35,7 @@ from undegrade.inference.locating import locate
 from undegrade.inference.models import DEFAULT_MODEL
 from undegrade.inference.rows import Held
 from undegrade.metrics import psnr, quantise, ssim
-from undegrade.training.specimens import first_level
+from undegrade.training.specimens import first_level, guises_of
 
 Pixels = NDArray[np.float32]
 Result = dict[str, object]
@@ -175,7 +175,8 @@ def levels_of(head, rows, reading, single) -> Result:  # type: ignore[no-untyped
 def measure_unknown(restorer: Restorer, photos: Sequence[tuple[str, Pixels]]) -> Result:
     """How well what the model was not trained on is told from what it was: area under the ROC curve."""
     head = gate_of(restorer).head
-    known, strange = [], {name: [] for name in DEGRADATIONS if name not in head.kinds}  # type: ignore[var-annotated]
+    unknown = [name for name in DEGRADATIONS if name not in (*head.kinds, *guises_of(head.kinds))]
+    known, strange = [], {name: [] for name in unknown}  # type: ignore[var-annotated]
     called: dict[str, list[bool]] = {name: [] for name in (*strange, "known")}
     for number, (source, clean) in enumerate(photos):
         for kind in (None, *head.kinds):

@@ -27,6 +27,7 @@ from undegrade.objectives import (
     MaskedImageModelling,
     PriorDiffusion,
     Probe,
+    Relighting,
     Restoration,
     SelectiveRestoration,
 )
@@ -62,6 +63,7 @@ VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
         (Probe.Config(), False, 0.5),
         (Probe.Config(focal_gamma=2.0), True, 0.3),
     ),
+    "relighting": ((Relighting.Config(), False, 2.0),),  # dB
     "restoration": (
         (Restoration.Config(), False, 0.2),
         (Restoration.Config(loss="psnr"), True, 8.0),  # dB
@@ -80,6 +82,7 @@ VARIANTS: dict[str, tuple[tuple[Any, bool, float], ...]] = {
     ),
 }
 
+BY_LABEL = ("selective_restoration", "relighting")  # go by one label a picture, and take GuidedUNet
 CASES = [
     pytest.param(name, config, steered, fall, id=f"{name}-{i}")
     for name, all_ in VARIANTS.items()
@@ -88,7 +91,7 @@ CASES = [
 CASES += [
     pytest.param(name, config, steered, 0.3 * fall, id=f"{name}-{i}-several")
     for name, all_ in VARIANTS.items()
-    if name != "selective_restoration"  # goes by one label a picture
+    if name not in BY_LABEL
     for i, (config, steered, fall) in enumerate(all_)
 ]
 every_objective = pytest.mark.parametrize(("name", "config", "steered", "fall"), CASES)
@@ -120,7 +123,7 @@ def make(name: str, config: Any, steered: bool, several: bool) -> torch.nn.Modul
     small = {"width": 8, "encoder": (1, 1), "decoder": (1, 1)}
     if name == "prior_diffusion":
         network = DiffIR(DiffIR.Config(width=8, blocks=(1, 1, 1, 1), refinement=1, encoder_blocks=1, source="both"))
-    elif name == "selective_restoration":
+    elif name in BY_LABEL:
         network = GuidedUNet(GuidedUNet.Config(channels=(8, 8, 8), degradations=3, glance=8))
     elif getattr(config, "crowding_weight", 0.0):
         prompts = {"prompt_channels": (8,), "prompt_sides": (4,), "degradations": 2 if several else 3}
@@ -157,13 +160,14 @@ def test_the_gradient_is_finite_and_reaches_the_first_layer(
     objective(batch)["loss"].backward()
     gradients = [p.grad for p in objective.parameters() if p.grad is not None]
     assert all(g.isfinite().all() for g in gradients)
-    # Of a probe, the first layer that learns is the classifier's, and of a diffusion alone that of the condition.
+    # Of a probe, the first layer that learns is the classifier's, of a light its own, of a diffusion the condition's.
     model = objective.model
     if name == "prior_diffusion":
         alone = config.picture_weight == 0 and config.learned == "diffusion"
         weight = (model.network.condition.E[0] if alone else model.network.G.patch_embed["proj"]).weight
     else:
-        weight = model.classifier.mixing_weights if name == "probe" else model.network.intro.weight
+        own = {"probe": "classifier.mixing_weights", "relighting": "network.light.whole_lines"}
+        weight = model.get_parameter(own.get(name, "network.intro.weight"))
     assert weight.grad is not None
     assert weight.grad.abs().max() > 0
 

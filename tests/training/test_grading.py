@@ -12,7 +12,7 @@ from undegrade.images import Picture, write_picture
 from undegrade.networks import UniversalRestorer
 from undegrade.networks.checkpoint import load_checkpoint, save_checkpoint
 from undegrade.networks.universal import GRADES
-from undegrade.training.grading import Grading, grade_loss, train_grader, with_grader
+from undegrade.training.grading import Grading, begin_with, grade_loss, train_grader, with_grader
 
 KINDS = ("noise", "haze")
 SHORT = Grading(steps=4, crops=(32, 40), pixels=2 * 40**2)
@@ -160,3 +160,21 @@ def test_what_cannot_be_graded_is_refused(checkpoint: Path) -> None:
         with_grader(model, ("noise", "fog"))
     with pytest.raises(ValueError, match="without a classifier there can be none"):
         UniversalRestorer(model.network, None, (), kinds=("noise",))
+
+
+def test_it_goes_on_from_the_grader_of_another_checkpoint(
+    graded: UniversalRestorer, checkpoint: Path, tmp_path: Path
+) -> None:
+    assert graded.grader is not None
+    with torch.no_grad():
+        graded.grader.fc.bias.add_(1)
+    save_checkpoint(graded, tmp_path / "before.safetensors", recipe=None)
+    fresh = with_grader(load_checkpoint(checkpoint), KINDS)
+    begin_with(fresh, tmp_path / "before.safetensors")
+    assert fresh.grader is not None
+    for name, value in fresh.grader.state_dict().items():
+        torch.testing.assert_close(value, graded.grader.state_dict()[name], rtol=1e-3, atol=1e-3)  # halves are kept
+    with pytest.raises(UndegradeError, match=r"has a grader of noise, haze; expected one of this shape of noise, rain"):
+        begin_with(with_grader(load_checkpoint(checkpoint), ("noise", "rain")), tmp_path / "before.safetensors")
+    with pytest.raises(UndegradeError, match="has no grader; expected one"):
+        begin_with(fresh, checkpoint)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,11 @@ NOISE = DEGRADATIONS["noise"]()
         (Stage, {"optimizer": "lion"}, "Stage.optimizer is 'lion'; it must be one of adamw, muon"),
         (Stage, {"ema": 1.0}, "Stage.ema is 1.0; it must be below 1"),
         (Recipe, {"stages": ()}, "Recipe.stages is empty"),
+        (
+            Recipe,
+            {"stages": (STAGE, replace(STAGE, weights=(1, 2, 3)))},
+            r"Recipe.stages.1: MixtureConfig.weights is \(1, 2, 3\)",
+        ),
         (Recipe, {"holdout": -1}, "Recipe.holdout is -1"),
         (MixtureConfig, {"degradations": ()}, "MixtureConfig.degradations is empty"),
         (MixtureConfig, {"degradations": (NOISE,), "seed": -1}, "MixtureConfig.seed is -1"),

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,28 @@ def test_parts_that_would_have_nothing_to_name_are_refused(photo_file: Path, tmp
         UndegradeError, match=r"stages.0.batch is 4, 2 for each of 2; each share must be a multiple of 5"
     ):
         run(photo_file.parent, tmp_path / "run", math.inf, parts=2).train(resume=False)
+
+
+def test_the_light_is_taught_alone_and_then_stays(photo_file: Path, tmp_path: Path) -> None:
+    kept = []
+    for number in range(4):
+        run(photo_file.parent, tmp_path / "run", 0.0).train(resume=number > 0)
+        kept.append(torch.load(tmp_path / "run" / "state.pt", weights_only=True)["model"])
+    first, _, second = ({key for key in one if not torch.equal(one[key], two[key])} for one, two in pairwise(kept))
+    light = {key for key in kept[0] if key.startswith("network.light.")}
+    assert first
+    assert first <= light
+    assert "network.ending.weight" in second
+    assert not second & light
+
+
+def test_a_still_part_that_the_model_lacks_is_refused(photo_file: Path, tmp_path: Path) -> None:
+    wrong = run(photo_file.parent, tmp_path / "run", 0.0)
+    stages = (replace(wrong.recipe.stages[0], still=("network.heavy",)),)
+    wrong = replace(wrong, recipe=replace(wrong.recipe, stages=stages))
+    with pytest.raises(UndegradeError, match=r"the model has no 'network.heavy', known are classifier"):
+        wrong.train(resume=False)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_slice_that_is_over_says_how_to_go_on(

@@ -5,7 +5,7 @@ from undegrade.data.folder import CleanFolder
 from undegrade.degradations import DEGRADATIONS, TEN
 from undegrade.images import Picture, write_picture
 from undegrade.metrics import psnr
-from undegrade.training.specimens import ORDER, SEEN, SHARES, UNSEEN, draw_specimen, first_level
+from undegrade.training.specimens import GUISED, GUISES, ORDER, SEEN, SHARES, UNSEEN, draw_specimen, first_level
 
 OTHERS = ("halftone", "pixelation")
 
@@ -51,12 +51,20 @@ def test_what_is_said_of_specimens_is_true(photos: CleanFolder) -> None:
             change = psnr(specimen.clean, specimen.degraded)
             expected = 1 if change < SEEN - 1 else 0 if change > UNSEEN + 1 else specimen.present[place]
             assert np.array_equal(specimen.present[place], expected, equal_nan=True)
-            assert 0 <= specimen.levels[place] <= 1
+            guised = names[0] in GUISES and np.isnan(specimen.levels[place])
+            assert guised or 0 <= specimen.levels[place] <= 1
         if specimen.way in ("two", "three"):
             assert names == sorted(names, key=ORDER.index)
     dark = [s for s in found if "low_light" in s.label and "noise" not in s.label]
     assert dark
     assert all(np.isnan(s.present[TEN.index("noise")]) for s in dark)  # it brings noise of its own
+
+
+def test_a_part_of_a_kind_comes_in_a_guise(photos: CleanFolder) -> None:
+    place = TEN.index("noise")
+    found = [draw_specimen(photos, number, kinds=TEN, others=(), seed=0, side=32) for number in range(400)]
+    levels = np.array([specimen.levels[place] for specimen in found if "noise" in specimen.label.split("+")])
+    assert np.isnan(levels).mean() == pytest.approx(GUISED, abs=0.2)
 
 
 def test_without_others_none_are_drawn(photos: CleanFolder) -> None:

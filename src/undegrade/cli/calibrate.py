@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from undegrade.networks import UniversalRestorer
 
 
+GOING_ON = 5  # seed of specimens for a grader that has seen those of the usual one
+
+
 def calibrate(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file with a classifier, by undegrade train.")],
     clean: Annotated[Path, typer.Option(metavar="DIR", help="Folder of clean photographs, a pack, or shards.")],
@@ -25,6 +28,10 @@ def calibrate(
     steps: Annotated[int, typer.Option(min=1, help="Of training the grader, 0.35 s each on two cores.")] = 4000,
     specimens: Annotated[int, typer.Option(min=20, help="Spoiled crops that are repaired to learn what helps.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that repair them.")] = os.cpu_count() or 1,
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="A calibrated checkpoint, of before more training, whose grader goes on."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Give a trained model a diagnosis: severities, several kinds at once, the unknown, and the check of repairs.
@@ -43,7 +50,7 @@ def calibrate(
         raise UndegradeError(f"{out}: is the input; originals are never overwritten, choose another output")
     folder = out.with_name(f"{out.stem}.calibrating")
     folder.mkdir(parents=True, exist_ok=True)
-    model, graded = _graded(checkpoint, clean, steps, folder)
+    model, graded = _graded(checkpoint, clean, steps, folder, start)
     _fitted(model, graded, clean, specimens, workers, out)
     for path in (graded.with_suffix(".bin"), graded.with_suffix(".xml"), graded):
         path.replace(out.with_suffix(path.suffix))
@@ -63,11 +70,13 @@ def _fitted(model: UniversalRestorer, graded: Path, clean: Path, specimens: int,
     from undegrade.inference.models import calibration_of
     from undegrade.training.calibration import Fit, Subject, fit_head
     from undegrade.training.observations import Series, observe_series
+    from undegrade.training.specimens import guises_of
 
     exported = graded.with_suffix(".xml")
     export(graded, exported)
     # Half of what the model does not know is met in learning what helps; the other half is left for tests.
-    others = tuple(name for name in DEGRADATIONS if name not in model.kinds)[::2]
+    unknown = [name for name in DEGRADATIONS if name not in model.kinds][::2]
+    others = tuple(name for name in unknown if name not in guises_of(model.kinds))
     found = []
     for seed, (part, count) in enumerate((("train", specimens), ("held_out", max(20, specimens // 2))), start=2):
         series = Series(
@@ -91,12 +100,14 @@ def _fitted(model: UniversalRestorer, graded: Path, clean: Path, specimens: int,
     save_head(fit_head(found[0], found[1], subject, Fit()), calibration_of(out))
 
 
-def _graded(checkpoint: Path, clean: Path, steps: int, folder: Path) -> tuple[UniversalRestorer, Path]:
+def _graded(
+    checkpoint: Path, clean: Path, steps: int, folder: Path, start: Path | None
+) -> tuple[UniversalRestorer, Path]:
     """The model with a trained grader, and its file in the folder."""
     from undegrade.data.folder import CleanFolder
     from undegrade.degradations import DEGRADATIONS
     from undegrade.networks.checkpoint import load_checkpoint, read_header, save_checkpoint
-    from undegrade.training.grading import Grading, train_grader, with_grader
+    from undegrade.training.grading import Grading, begin_with, train_grader, with_grader
 
     path = folder / f"{folder.stem}.safetensors"
     if path.exists():
@@ -104,12 +115,15 @@ def _graded(checkpoint: Path, clean: Path, steps: int, folder: Path) -> tuple[Un
     model = load_checkpoint(checkpoint)
     kinds = tuple(label for label in model.labels if label in DEGRADATIONS)
     made = with_grader(model, kinds)
+    if start:
+        begin_with(made, start)
 
     def tell(step: int, losses: dict[str, float]) -> None:
         said = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
         print(f"step {step}/{steps}: {said}", file=sys.stderr)
 
     photos = CleanFolder(clean, part="train")
-    train_grader(made, photos, Grading(steps=steps), state=folder / "grader.pt", tell=tell)
+    grading = Grading(steps=steps, seed=GOING_ON if start else Grading.seed)
+    train_grader(made, photos, grading, state=folder / "grader.pt", tell=tell)
     save_checkpoint(made, path, recipe=read_header(checkpoint).get("recipe"))
     return made, path

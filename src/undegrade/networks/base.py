@@ -23,12 +23,15 @@ class RestorationNetwork(nn.Module):
         size_multiple: height and width must be multiples of it inside the network; `forward` pads.
         feature_channels: channels of each feature, deepest first.
         num_tapped: how many of the features, deepest first, the degradation is named from.
+        finest: which of the features shows the picture in its finest detail: the last, unless others follow.
         feature_fold: the finest feature is smaller than the picture by this factor a side.
         scale: the restored picture is larger than the given one by this factor a side.
         in_channels: of the given picture: 3, RGB; or 1, gray; or 6, two views.
         global_statistics: True where an output pixel depends on the mean of the whole picture or on its opposite
             border, so that tiles of one picture are not treated exactly as the whole would be.
     """
+
+    finest = -1
 
     def __init__(
         self,

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from undegrade.networks.base import GuidedNetwork, check_at_least
 from undegrade.networks.blocks import hide
+from undegrade.networks.light import LOCAL, SHRUNK, Light
 from undegrade.networks.statistics import LocalMean
 
 QUICK = 5.0  # a guide's parameters are rarely used and move as much faster
 DIFFERENT = 0.5  # standard deviation of the scales at first: each kind begins with a part of the channels of its own
 SOFT = 0.1  # the second convolution's share of its usual strength at first
-SHRUNK = 4  # the glance is taken at the picture, smaller by this factor a side
 
 
 class Glance(nn.Module):
@@ -95,14 +95,14 @@ class GuidedMix(nn.Module):
 
     def forward(self, x: Tensor, guide: Tensor) -> Tensor:
         """(B, C, H, W), (B or 1, degradations) -> same shape as x."""
-        mix = QUICK * torch.einsum("bk,kio->bio", guide, self.table)
-        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
-        mixed = torch.matmul(pixels, mix.to(x.dtype)).unflatten(1, x.shape[2:])
-        return x + mixed.permute(0, 3, 1, 2)
+        mix = QUICK * torch.einsum("bk,kio->boi", guide, self.table)
+        return x + torch.matmul(mix.to(x.dtype), x.flatten(2)).unflatten(2, x.shape[2:])
 
 
 class GuidedUNet(GuidedNetwork):
-    """`features` are the middle's output and those of the decoder stages, deepest first.
+    """First the light, by a straight line (`Light`), then all else, by the U, which sees the picture in better light.
+
+    `features` are the middle's output and those of the decoder stages, deepest first, and last what the light adds.
 
     The guide is a weight for each label, 1 for each degradation that is to be removed and 0 for what shall stay; all 0,
     the usual one: nothing is said, and the features are those that the picture is named from.
@@ -110,6 +110,7 @@ class GuidedUNet(GuidedNetwork):
 
     guided_by_labels = True
     means_are_untold = True
+    finest = -2  # what the light adds comes last
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
@@ -139,16 +140,20 @@ class GuidedUNet(GuidedNetwork):
 
     def __init__(self, config: Config) -> None:
         channels, levels = config.channels, len(config.channels) - 1
+        colours = 3 * config.unshuffle**2
         super().__init__(
             config,
             # Twice what the U needs: the head halves the coarsest feature too, and OpenVINO halves no single pixel.
-            size_multiple=math.lcm(config.unshuffle << (levels + 1), SHRUNK),
-            feature_channels=tuple(reversed(channels)),
+            size_multiple=math.lcm(config.unshuffle << (levels + 1), LOCAL),
+            feature_channels=(*reversed(channels), colours),
+            num_tapped=levels + 1,
             feature_fold=config.unshuffle,
             global_statistics=True,
         )
-        colours = 3 * config.unshuffle**2
+        self.light = Light(config.degradations, config.glance)
         self.glance = Glance(config.glance)
+        self.lit = nn.Linear(config.glance, config.glance, bias=False)
+        nn.init.zeros_(self.lit.weight)
         self.intro = nn.Conv2d(colours, channels[0], 3, padding=1)
         self.encoders = nn.ModuleList(self._blocks(c, n) for c, n in zip(channels[:-1], config.encoder, strict=True))
         self.downs = nn.ModuleList(
@@ -179,7 +184,7 @@ class GuidedUNet(GuidedNetwork):
         return kinds
 
     def told_features(self, image: Tensor, guide: Tensor, visible: Tensor | None = None) -> tuple[Tensor, ...]:
-        """(B, channels[l], H / (unshuffle * 2**l), ...) a level, the coarsest first.
+        """(B, channels[l], H / (unshuffle * 2**l), ...) a level, the coarsest first, and (B, 3 * unshuffle**2, ...).
 
         Raises:
             ValueError: the guide has another number of columns than there are labels.
@@ -187,8 +192,9 @@ class GuidedUNet(GuidedNetwork):
         if guide.ndim != 2 or guide.shape[1] != self.config.degradations:
             raise ValueError(f"guide is {tuple(guide.shape)}; it must have {self.config.degradations} columns")
         image = hide(image, visible)
-        seen = self.glance(image)
-        x = hide(self.intro(F.pixel_unshuffle(image, self.config.unshuffle)), visible)
+        folded, added, light = self._lit(image, guide)
+        seen = self.glance(image) + self.lit(light)
+        x = hide(self.intro(folded + hide(added, visible)), visible)
         skips = []
         for blocks, down in zip(self.encoders, self.downs, strict=True):
             x = _through(blocks, x, guide, seen, visible)
@@ -199,11 +205,27 @@ class GuidedUNet(GuidedNetwork):
         for up, blocks, skip in zip(self.ups, self.decoders, reversed(skips), strict=True):
             x = _through(blocks, up(x) + skip, guide, seen, visible)
             features.append(x)
-        return (*features[:-1], hide(self.mix(x, guide), visible))
+        return (*features[:-1], hide(self.mix(x, guide), visible), hide(added, visible))
+
+    def _lit(self, image: Tensor, guide: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The folded picture, what the light adds to it, and what was seen of the light."""
+        folded = F.pixel_unshuffle(image, self.config.unshuffle)
+        return folded, *self.light(image, folded, guide, self.config.unshuffle)
+
+    def relit(self, image: Tensor, guide: Tensor) -> Tensor:
+        """The picture in better light (B, 3, H, W), before the U repairs the rest."""
+        _, added, _ = self._lit(image, guide)
+        return image + F.pixel_shuffle(added, self.config.unshuffle)
+
+    def pad(self, image: Tensor) -> Tensor:
+        """The border, repeated to the right and below; the black that other networks take there says: no haze."""
+        height, width = image.shape[-2:]
+        down, right = -height % self.size_multiple, -width % self.size_multiple
+        return F.pad(image, (0, right, 0, down), mode="replicate") if down or right else image
 
     def draw(self, image: Tensor, features: tuple[Tensor, ...], visible: Tensor | None = None) -> Tensor:
-        """One convolution of the finest feature; (B, 3, H, W)."""
-        return F.pixel_shuffle(self.ending(features[-1]), self.config.unshuffle)
+        """One convolution of the finest feature, and what the light adds; (B, 3, H, W)."""
+        return F.pixel_shuffle(self.ending(features[self.finest]) + features[-1], self.config.unshuffle)
 
 
 def _through(blocks: nn.Module, x: Tensor, guide: Tensor, seen: Tensor, visible: Tensor | None) -> Tensor:

@@ -79,7 +79,7 @@ class UniversalRestorer(nn.Module):
         self.answers: nn.Conv2d | None = None
         if steered:
             self.answers = nn.Conv2d(
-                network.feature_channels[-1], 3 * network.feature_fold**2 * len(labels), 3, padding=1
+                network.feature_channels[network.finest], 3 * network.feature_fold**2 * len(labels), 3, padding=1
             )
             nn.init.zeros_(self.answers.weight)
             nn.init.zeros_(self.answers.bias)  # type: ignore[arg-type]
@@ -186,7 +186,7 @@ class UniversalRestorer(nn.Module):
             features = self._told(image, share if guide is None else guide)
         picture = self.network.reconstruct(image, features)
         if self.answers is not None:
-            each = self.answers(features[-1]).unflatten(1, (len(self.labels), -1))
+            each = self.answers(features[self.network.finest]).unflatten(1, (len(self.labels), -1))
             picture = picture + F.pixel_shuffle(
                 (each * share[:, :, None, None, None]).sum(1), self.network.feature_fold
             )

@@ -8,6 +8,7 @@ from undegrade.objectives.masked_degradation_classification import MaskedDegrada
 from undegrade.objectives.masked_image_modelling import MaskedImageModelling
 from undegrade.objectives.prior_diffusion import PriorDiffusion
 from undegrade.objectives.probe import Probe
+from undegrade.objectives.relighting import Relighting
 from undegrade.objectives.restoration import Restoration
 from undegrade.objectives.selective_restoration import SelectiveRestoration
 
@@ -18,6 +19,7 @@ OBJECTIVES: dict[str, type[nn.Module]] = {
     "guided_transfer": GuidedTransfer,
     "prior_diffusion": PriorDiffusion,
     "probe": Probe,
+    "relighting": Relighting,
     "restoration": Restoration,
     "selective_restoration": SelectiveRestoration,
 }
@@ -30,6 +32,7 @@ __all__ = [
     "MaskedImageModelling",
     "PriorDiffusion",
     "Probe",
+    "Relighting",
     "Restoration",
     "SelectiveRestoration",
 ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from undegrade.data.mixture import MixtureConfig
 from undegrade.degradations import DEGRADATIONS, TEN
 from undegrade.networks import DegradationClassifier, GuidedUNet
-from undegrade.objectives import DegradationClassification, SelectiveRestoration
+from undegrade.objectives import DegradationClassification, Relighting, SelectiveRestoration
 from undegrade.recipes.debug import debug
 from undegrade.training.recipe import Recipe, Stage
 
@@ -26,11 +26,14 @@ WEIGHTS = {
     "inpainting": 0.2,
 }
 
+UNLIT = ("network.light", "network.lit")  # what learns last
+LIGHT = {**dict.fromkeys(WEIGHTS, 1), "haze": 12, "low_light": 12}  # how often each comes while the light is learned
+
 
 def release_default() -> Recipe:
     """The `default` model: name ten degradations, then remove what is asked for and leave the rest.
 
-    About six hours of one CPU core with bfloat16; two processes share the last stages (docs/experiments.md).
+    About eleven hours of one CPU core with bfloat16; two processes share the last stages (docs/experiments.md).
     """
     return Recipe(
         name="release-default",
@@ -57,6 +60,7 @@ def _stages() -> tuple[Stage, ...]:
         betas=(0.9, 0.99),
         clip=1.0,
         ema=0.999,
+        still=UNLIT,
     )
     # A smaller floor from the start lets what shall stay as it is, whose errors are small, forbid all else.
     named = replace(restoring.objective, naming_weight=8.0)  # of 1, the names were not learned beside the pictures
@@ -84,6 +88,7 @@ def _stages() -> tuple[Stage, ...]:
             crop=64,
             warmup=50,
             betas=(0.9, 0.99),
+            still=UNLIT,
         ),
         # Small patches first, for more steps in the same time; then larger ones, as scratches, flakes and haze thin
         # out in them as in a whole picture.
@@ -92,6 +97,23 @@ def _stages() -> tuple[Stage, ...]:
         replace(restoring, objective=finer, steps=10_000, crop=128, batch=8, lr_floor=1e-3, warmup=0),
         last,
         replace(last, objective=lit, steps=8_000),
+        _light(restoring),
+        replace(last, objective=lit, steps=7_000, still=UNLIT[:1]),
+    )
+
+
+def _light(stage: Stage) -> Stage:
+    """Guessing the light takes many pictures and little of the network, and large patches show more of it."""
+    return replace(
+        stage,
+        objective=Relighting.Config(),
+        steps=6_000,
+        crop=192,
+        batch=20,
+        lr=2e-3,
+        lr_floor=0.01,
+        still=(),
+        weights=tuple(LIGHT.values()),
     )
 
 

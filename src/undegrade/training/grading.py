@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from undegrade.data.folder import CleanFolder
 from undegrade.data.mixture import leave_at_once
 from undegrade.errors import UndegradeError
+from undegrade.networks.checkpoint import load_checkpoint
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.universal import GRADES, UniversalRestorer
 from undegrade.training.precision import reduced
@@ -121,6 +122,24 @@ def with_grader(model: UniversalRestorer, kinds: tuple[str, ...]) -> UniversalRe
         grader.fc.weight[len(kinds) :] = 0
         grader.fc.bias[len(kinds) :] = 0
     return made.eval()
+
+
+def begin_with(model: UniversalRestorer, path: Path) -> None:
+    """Give the model's grader the weights that the grader of a calibrated checkpoint has.
+
+    Raises:
+        UndegradeError: the checkpoint cannot be read, or has no grader of the same kinds and shape.
+    """
+    given, own = load_checkpoint(path), model.grader
+    assert own is not None
+    weights = {} if given.grader is None else given.grader.state_dict()
+    shapes, wanted = ({name: value.shape for name, value in state.items()} for state in (weights, own.state_dict()))
+    if given.kinds != model.kinds or shapes != wanted:
+        has = f"has a grader of {', '.join(given.kinds)}" if weights else "has no grader"
+        raise UndegradeError(
+            f"{path}: {has}; expected one of this shape of {', '.join(model.kinds)}, or leave out --start"
+        )
+    own.load_state_dict(weights)
 
 
 def grade_loss(answer: Tensor, present: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:

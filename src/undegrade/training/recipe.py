@@ -39,6 +39,8 @@ class Stage:
     max_skipped: int = 10  # steps in a row without a finite loss and gradient; then the run stops
     ema: float = 0.0  # decay of the averaged weights that are kept at the end; 0 keeps the last ones
     bf16: bool = True  # where the device has it
+    still: tuple[str, ...] = ()  # parts of the model whose weights stay as they are, such as "network.light"
+    weights: tuple[int, ...] = ()  # how often each label comes, as `MixtureConfig.weights`, whose are taken where empty
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
@@ -77,6 +79,15 @@ class Recipe:
         check_at_least(self, {"sharpness": 0, "holdout": 0, "seed": 0})
         if not self.stages:
             raise ValueError("Recipe.stages is empty; expected at least one Stage")
+        for number, stage in enumerate(self.stages):
+            try:
+                self.mixture_of(stage)
+            except ValueError as error:
+                raise ValueError(f"Recipe.stages.{number}: {error}") from None
+
+    def mixture_of(self, stage: Stage) -> MixtureConfig:
+        """The mixture as this stage weighs it."""
+        return replace(self.mixture, weights=stage.weights) if stage.weights else self.mixture
 
 
 C = TypeVar("C", bound=object)  # a frozen dataclass

@@ -26,6 +26,7 @@ from undegrade.networks import NETWORKS, TextPromptIR, UniversalRestorer
 from undegrade.networks.checkpoint import read_header, save_checkpoint
 from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
+from undegrade.training.fitting import check_stages, lies_in
 from undegrade.training.hooks import Log, Paused, Slice, Timed, Validation, summary
 from undegrade.training.loop import Hook, fit, make_optimizer
 from undegrade.training.processes import agree, first_alone, join, own
@@ -101,7 +102,7 @@ class Run:
         accelerator = join()
         torch.manual_seed(self.recipe.seed)
         model = build(self.recipe).to(accelerator.device)
-        self._check_stages(model.network.size_multiple, accelerator.num_processes * self.pace.parts)
+        check_stages(self.recipe, model, accelerator.num_processes, self.pace.parts)
         if self.pace.until < math.inf and accelerator.num_processes > 1:
             raise UndegradeError(
                 f"--minutes: {accelerator.num_processes} processes cannot pause together; leave it out"
@@ -126,24 +127,6 @@ class Run:
                 raise
             raise UndegradeError("another process has ended; what it says is the reason, then --resume") from None
         return self.folder / CHECKPOINT
-
-    def _check_stages(self, multiple: int, shares: int) -> None:
-        sharers = ", the number of processes, which share it"
-        if self.pace.parts > 1:
-            sharers = f", the number of processes, which share it, times the {self.pace.parts} parts of --parts"
-        for number, stage in enumerate(self.recipe.stages):
-            for name, value, divisor, what in (
-                ("crop", stage.crop, multiple, " for this network"),
-                ("batch", stage.batch, shares, sharers),
-            ):
-                if value % divisor:
-                    raise UndegradeError(f"stages.{number}.{name} is {value}; it must be a multiple of {divisor}{what}")
-            untold, share = self.recipe.mixture.untold, stage.batch // shares
-            if shares > 1 and untold and share % untold:  # else some would have nothing to name, or more than others
-                raise UndegradeError(
-                    f"stages.{number}.batch is {stage.batch}, {share} for each of {shares}; each share must be a "
-                    f"multiple of {untold}, mixture.untold"
-                )
 
     def _begin(self, accelerator: Accelerator, model: UniversalRestorer, resume: bool) -> dict[str, Any] | None:
         """Fill in the weights to begin or to go on with; returns the state to go on from, if there is one."""
@@ -207,6 +190,8 @@ class Run:
         first = state["step"] if state else 0
         kind = next(k for k in OBJECTIVES.values() if k.Config is type(stage.objective))  # type: ignore[attr-defined]
         objective = kind(stage.objective, model)
+        for name, weight in model.named_parameters():
+            weight.requires_grad_(not lies_in(name, stage.still))
         data = self._data(number, first, (accelerator.process_index, accelerator.num_processes))
         ema = moving = self._average(model, number, state)
         shares: Shares | None = None
@@ -261,18 +246,26 @@ class Run:
         stage = self.recipe.stages[number]
         if not stage.ema:
             return None
-        data, device = self._data(number, 0, (0, 1)), str(next(model.parameters()).device)
+        # What batch norms are measured on is the same in each stage, whatever it learns from.
+        data, device = self._data(number, 0, (0, 1), weighed=False), str(next(model.parameters()).device)
         ema = Ema(model, stage.ema, [data.make_batch(i).to(device) for i in CALIBRATION_BATCHES])
         if state and state["ema"]:
             ema.average.load_state_dict(state["ema"])
         return ema
 
-    def _data(self, number: int, first: int, share: tuple[int, int]) -> Mixture:
-        """The training data of a stage; no stage sees the samples of an earlier one."""
+    def _data(self, number: int, first: int, share: tuple[int, int], *, weighed: bool = True) -> Mixture:
+        """The training data of a stage; no stage sees the samples of an earlier one.
+
+        Args:
+            number: of the stage.
+            first: the batch to begin with.
+            share: of this process.
+            weighed: by the stage, or as the recipe's mixture is.
+        """
         recipe, stage = self.recipe, self.recipe.stages[number]
         before = sum(s.steps * s.batch for s in recipe.stages[:number])
         return open_mixture(
-            recipe.mixture,
+            recipe.mixture_of(stage) if weighed else recipe.mixture,
             self.clean,
             self.pairs,
             part="train",

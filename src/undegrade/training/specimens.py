@@ -37,6 +37,8 @@ ORDER = (
 WEAK_SHARE, WEAK = 0.4, (0.0, 0.35)
 WHOLE = (0.0, 1.0)
 SEEN, UNSEEN = 40.0, 46.0  # dB: a step that changes the picture more is there, one that changes it less is not
+# What else goes by a kind's name, and how often: a grader that has seen only even noise misses a camera's.
+GUISES, GUISED = {"noise": ("camera_noise", "poisson_noise")}, 0.4
 HIDES = {"low_light": ("noise",)}  # what comes with a kind, so that nobody can say whether it is there
 
 
@@ -48,9 +50,9 @@ class Specimen:
         clean: (3, H, W) in [0, 1].
         degraded: the same crop spoiled, in steps of 1/255.
         present: (K,), 1 where a kind can be seen, 0 where it is not there, nan where it is in doubt.
-        levels: (K,), the level in [0, 1] of a kind's first severity, nan where it was not applied.
+        levels: (K,), the level in [0, 1] of a kind's first severity, nan where it was not applied, or in a guise.
         way: one of `SHARES`.
-        label: what was done, joined by "+"; "clean" where nothing was.
+        label: the kinds of what was done, joined by "+"; "clean" where nothing was.
     """
 
     clean: Pixels
@@ -90,14 +92,15 @@ def draw_specimen(
     names = sorted(names, key=ORDER.index) if way != "other" else [str(rng.choice(others))]
     present, levels = np.zeros(len(kinds), np.float32), np.full(len(kinds), np.nan, np.float32)
     for name in names:
-        step = DEGRADATIONS[name]()
+        guised = name in GUISES and way != "other" and rng.random() < GUISED
+        step = DEGRADATIONS[str(rng.choice(GUISES[name])) if guised else name]()
         record = step.plan(generator, WEAK if rng.random() < WEAK_SHARE else WHOLE)[0]
         before, picture = picture, replay(picture, (record,))
         if name in kinds:
             place = kinds.index(name)
             change = psnr(before.numpy(), picture.numpy())
             present[place] = 1 if change < SEEN else 0 if change > UNSEEN else np.nan
-            levels[place] = first_level(name, record.severities)
+            levels[place] = np.nan if guised else first_level(name, record.severities)
     for name in names:
         for other in HIDES.get(name, ()):
             if other in kinds and other not in names:
@@ -110,6 +113,15 @@ def draw_specimen(
         way=way,
         label="+".join(names) or "clean",
     )
+
+
+def guises_of(kinds: Sequence[str]) -> tuple[str, ...]:
+    """What else of the catalogue goes by these names.
+
+    >>> guises_of(("noise", "rain"))
+    ('camera_noise', 'poisson_noise')
+    """
+    return tuple(guise for kind in kinds for guise in GUISES.get(kind, ()))
 
 
 def first_level(name: str, severities: dict[str, float]) -> float:
