@@ -34,6 +34,8 @@ def head() -> Head:
         strangest=0.1,
         centre=np.zeros(num_clues, np.float32),
         spread=np.ones(num_clues, np.float32),
+        needed=np.array([0.5, 0.8], np.float32),
+        cautious=np.array([0.1, 0.25], np.float32),
         demanded=np.array([[0, 0], [0.9, 0.4]], np.float32),
         gain=(
             *(np.zeros((5, num_clues), np.float32), np.zeros(5, np.float32)),

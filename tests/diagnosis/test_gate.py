@@ -131,8 +131,8 @@ def test_only_some_kinds_are_not_gone_by_the_lowest_quantile(head: Head, context
     picture = 0.2 + 0.6 * scene(64, 64)
     split = replace(head, gain=(*head.gain[:-1], np.array([-9, 2, 3, -9, 2, 2], np.float32)))  # it may ruin the picture
     assert Gate(head=split).weigh(trial(context, picture, picture)).strength == 0
-    blocky = replace(split, kinds=("jpeg", "haze"))
-    assert Gate(head=blocky).weigh(trial(context, picture, picture, kind="jpeg")).strength == 1
+    bolder = replace(split, cautious=np.array([0.25, 0.25], np.float32))
+    assert Gate(head=bolder).weigh(trial(context, picture, picture)).strength == 1
 
 
 def test_and_is_tried_only_where_it_is_surely_there(head: Head, context: Context) -> None:

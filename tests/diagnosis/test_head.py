@@ -70,7 +70,7 @@ def test_what_is_no_calibration_is_refused(head: Head, tmp_path: Path) -> None:
     with pytest.raises(UndegradeError, match="damaged or no calibration"):
         read_head(path)
     np.savez(path, about=np.array('{"version": 99}'))
-    with pytest.raises(UndegradeError, match="version 99; this undegrade reads 1"):
+    with pytest.raises(UndegradeError, match="version 99; this undegrade reads 2"):
         read_head(path)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from undegrade.batch import CLEAN
 from undegrade.diagnosis.diagnosis import LIKELY, PHRASES, SURE, UNKNOWN, Diagnosis
 from undegrade.diagnosis.evidence import change_of_colour, evidence, new_clipping
-from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, Numbers, cautious, needed, sigmoid
+from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, Numbers, sigmoid
 from undegrade.diagnosis.judges import EVERYTHING, Wish
 from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
 from undegrade.diagnosis.taught import Taught, find_taught
@@ -80,7 +80,7 @@ class Judgement:
 class Gate:
     """Names what is wrong by a calibrated head, and lets through only repairs that are seen to help.
 
-    A kind is tried where its probability is at least what it needs (`head.needed`). Of a trial, these have to hold:
+    A kind is tried where its probability is at least what it needs (`Head.needed`). Of a trial, these have to hold:
     there is no more of the kind afterwards; hardly any pixel is newly black or white; colours stay (but for haze and
     low light); the picture stays alike in the large; and the gain that nine of ten such repairs exceed (three of four,
     of some kinds), is more than was found to be needed for few to do harm (`Head.demanded`), at full
@@ -163,11 +163,11 @@ class Gate:
         open_kinds = [kind for kind in known if kind not in done and self.wish.wanted(kind)]
         if self.wish.force:
             return tuple(open_kinds[:1])
-        return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= needed(kind))[:AT_ONCE]
+        return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= self.head.needs(kind))[:AT_ONCE]
 
     def doubts(self, finding: Diagnosis) -> tuple[str, ...]:
         """What is present and wanted, and less probable than it needs to be."""
-        unsure = [kind for kind in finding.present if finding.probabilities[kind] < needed(kind)]
+        unsure = [kind for kind in finding.present if finding.probabilities[kind] < self.head.needs(kind)]
         kinds = [] if self.wish.force else [kind for kind in unsure if self.wish.wanted(kind)]
         return tuple(f"{PHRASES[kind]}: not sure enough of it to try a repair" for kind in kinds)
 
@@ -189,7 +189,7 @@ class Gate:
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
         for strength, gain, demand in zip(STRENGTHS, foretold, self.head.demanded[place], strict=True):
-            if gain[cautious(trial.kind)] > demand:
+            if gain[self.head.quantile(trial.kind)] > demand:
                 reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")

@@ -17,22 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from undegrade.atomic import written_whole
-from undegrade.diagnosis.diagnosis import LIKELY
 from undegrade.diagnosis.severity import LEVELS, Scale
 from undegrade.errors import UndegradeError
 
 Numbers = NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
 STRENGTHS = (1.0, 0.5)  # of a repair, whose gains are foretold
 QUANTILES = (0.1, 0.25, 0.5)  # of the gain
-# The probability from which on a kind is repaired, where a half is not enough: where it was taken for what it is not,
-# such as thin lines for scratches, or grain for darkness, its repair ruins the picture.
-NEEDED = {"haze": 0.8, "rain": 0.8, "snow": 0.8, "low_light": 0.9, "mosaic": 0.8, "inpainting": 0.9}
-# Kinds that are gone by a quartile of the gain: a repair that was not called for costs little; or, of haze, the gain is
-# foretold so widely that a tenth quantile would leave nearly all of it.
-QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze")
 NEIGHBOURS = 10  # familiar pictures that a strange one is compared with
 
 
@@ -75,7 +68,9 @@ class Head:
         centre: (I,), mean of what gains are foretold from.
         spread: (I,), its standard deviation.
         gain: weight (G, I), bias (G,), weight (g, G), bias (g,), weight (S * Q, g), bias (S * Q,).
-        demanded: (K, S) dB, above which the cautious quantile of a kind's gain has to be, for a repair to go through.
+        needed: (K,), the probability of a kind from which on its repair is tried.
+        cautious: (K,), the quantile of its gain that it is gone by, one of `QUANTILES`.
+        demanded: (K, S) dB, above which that quantile has to be, for a repair to go through.
     """
 
     kinds: tuple[str, ...]
@@ -95,7 +90,17 @@ class Head:
     centre: Numbers
     spread: Numbers
     gain: tuple[Numbers, ...]
+    needed: Numbers
+    cautious: Numbers
     demanded: Numbers
+
+    def needs(self, kind: str) -> float:
+        """The probability from which on a repair of the kind is tried."""
+        return float(self.needed[self.kinds.index(kind)])
+
+    def quantile(self, kind: str) -> int:
+        """Which of the `QUANTILES` of its gain the kind is gone by."""
+        return int(np.abs(np.array(QUANTILES) - self.cautious[self.kinds.index(kind)]).argmin())
 
     def read(self, contexts: Numbers) -> Reading:
         """(N, C) -> what they say.
@@ -169,20 +174,6 @@ class Head:
         return (1 - nearest.mean(1)) / np.float32(self.strangest)
 
 
-def needed(kind: str) -> float:
-    """The probability from which on a kind is repaired.
-
-    >>> needed("noise"), needed("haze")
-    (0.5, 0.8)
-    """
-    return NEEDED.get(kind, LIKELY)
-
-
-def cautious(kind: str) -> int:
-    """Which of the `QUANTILES` of its gain a kind is gone by."""
-    return QUANTILES.index(0.25 if kind in QUARTILE else 0.1)
-
-
 def layers(x: Numbers, parts: tuple[Numbers, ...]) -> Numbers:
     """(N, I) -> (N, O): weight and bias by turns, with max(0, x) between them."""
     for number in range(0, len(parts), 2):
@@ -209,7 +200,19 @@ def unit(x: Numbers) -> Numbers:
     return x / (np.linalg.norm(x, axis=1, keepdims=True) + np.float32(1e-6))
 
 
-ARRAYS = ("slope", "shift", "middle", "width", "familiar", "bases", "centre", "spread", "demanded")
+ARRAYS = (
+    "slope",
+    "shift",
+    "middle",
+    "width",
+    "familiar",
+    "bases",
+    "centre",
+    "spread",
+    "needed",
+    "cautious",
+    "demanded",
+)
 NUM_GAIN = 6  # arrays of `Head.gain`
 FACTS = ("kinds", "families", "model", "num_context", "num_labels", "num_embedding", "strangest")
 

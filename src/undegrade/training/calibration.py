@@ -12,12 +12,28 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from undegrade.degradations import DEGRADATIONS
-from undegrade.diagnosis.head import FAR, QUANTILES, STRENGTHS, Head, cautious, needed, sigmoid, unit
+from undegrade.diagnosis.diagnosis import LIKELY
+from undegrade.diagnosis.head import FAR, QUANTILES, STRENGTHS, Head, sigmoid, unit
 from undegrade.diagnosis.severity import Scale
 from undegrade.training.observations import Observations
 
 Numbers = NDArray[np.float32]
 
+# The probability from which on a kind is repaired, where a half is not enough: where it was taken for what it is not,
+# such as thin lines for scratches, or grain for darkness, its repair ruins the picture. These and the next were chosen
+# by what they keep and harm of held-out pictures (docs/experiments.md).
+NEEDED = {
+    "defocus_blur": 0.6,
+    "haze": 0.6,
+    "rain": 0.8,
+    "snow": 0.8,
+    "low_light": 0.8,
+    "mosaic": 0.7,
+    "inpainting": 0.8,
+}
+# Kinds that are gone by a quartile of the gain, others by its tenth quantile: a repair that was not called for costs
+# little; or, of haze and low light, the gain is foretold so widely that the latter would leave much of it.
+QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze", "low_light")
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
@@ -100,6 +116,8 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         centre=nothing,
         spread=nothing,
         gain=(nothing,) * 6,
+        needed=np.array([NEEDED.get(kind, LIKELY) for kind in subject.kinds], np.float32),
+        cautious=np.array([0.25 if kind in QUARTILE else 0.1 for kind in subject.kinds], np.float32),
         demanded=np.zeros((num_kinds, len(STRENGTHS)), np.float32),
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
@@ -147,9 +165,9 @@ def _with_demands(head: Head, held_out: Observations) -> Head:
     large = held_out.sides >= min(LARGE, held_out.sides.max())
     demanded = np.zeros_like(head.demanded)
     for place, kind in enumerate(head.kinds):
-        asked = np.flatnonzero((sigmoid(logits) >= needed(kind)) & (held_out.treated == place) & large)
+        asked = np.flatnonzero((sigmoid(logits) >= head.needs(kind)) & (held_out.treated == place) & large)
         for strength in range(len(STRENGTHS)):
-            given = foretold[asked, strength, cautious(kind)]
+            given = foretold[asked, strength, head.quantile(kind)]
             order = np.argsort(-given, kind="stable")
             gains = np.maximum(held_out.gains[asked[order], strength], -WORST)
             harmed = np.cumsum(gains < -HARM) > RISK * len(asked)
