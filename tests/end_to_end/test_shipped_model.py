@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 import undegrade
 from undegrade.degradations import parse, replay
-from undegrade.diagnosis import OwnJudge
+from undegrade.diagnosis import OwnJudge, Wish
 from undegrade.images import Picture, read_picture
 from undegrade.inference.models import DEFAULT_MODEL, MODELS, WEIGHTS
 from undegrade.inference.openvino import OpenVinoBackend
@@ -58,14 +58,16 @@ def test_the_smallest_pictures_can_be_forced(name: str, size: tuple[int, int]) -
 
 
 @pytest.mark.slow
-def test_two_megapixels_in_tiles_equal_the_whole_and_show_no_seam() -> None:
+@pytest.mark.parametrize("spoil", ["noise(sigma=25)", "haze(density=1.4)"])
+def test_two_megapixels_in_tiles_equal_the_whole_and_show_no_seam(spoil: str) -> None:
     small = torch.from_numpy(read_picture(EXAMPLES / "cat-well.png").pixels)[None]
     side = 1424
     clean = F.interpolate(small, (side, side), mode="bicubic").clamp(0, 1)[0]
-    spoiled = replay(clean, parse("noise(sigma=25)").plan(torch.Generator().manual_seed(0))).numpy()
-    backend = OpenVinoBackend(MODELS[DEFAULT_MODEL].path)
+    spoiled = replay(clean, parse(spoil).plan(torch.Generator().manual_seed(0))).numpy()
+    backend, picture = OpenVinoBackend(MODELS[DEFAULT_MODEL].path), Picture(pixels=spoiled)
+    wish = Wish(only=(spoil.split("(")[0],), force=True)
     whole, tiled = (
-        Restorer(backend, OwnJudge(), tile=tile).restore(Picture(pixels=spoiled)).picture.pixels
+        Restorer(backend, OwnJudge(wish=wish), tile=tile).restore(picture).picture.pixels
         for tile in ((side + 16, side + 16), (512, 512))
     )
     difference = 255 * (tiled - whole)
