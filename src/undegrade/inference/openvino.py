@@ -59,8 +59,8 @@ class OpenVinoBackend(Backend):
 
     Args:
         path: the .xml file; its .bin lies beside it.
-        precision: of the arithmetic: "bf16" (twice as fast, a picture at 50 dB (haze) to 70 of the float32 one; the input
-            itself is never rounded), "f32", or "auto": bf16 where the CPU has it.
+        precision: of the arithmetic: "bf16" (twice as fast, a picture at 50 dB, behind haze, to 70 dB of the float32
+            one; the input itself is never rounded), "f32", or "auto": bf16 where the CPU has it.
         threads: None leaves the number to OpenVINO, which takes every core.
 
     Raises:
