@@ -45,7 +45,7 @@ SHARED = {
         "sweep",
         "veil",
     },
-    "networks": {"base", "blocks", "levels", "light", "transformer", "statistics", "shared_norm"},
+    "networks": {"base", "blocks", "guided_conv", "levels", "light", "transformer", "statistics", "shared_norm"},
 }
 # Members of these rooms import nothing else at all but the standard library and this.
 ALONE_WITH = {"networks": {"torch"}}

@@ -56,6 +56,29 @@ def test_what_is_left_is_what_was_not_asked_for(photos: CleanFolder) -> None:
     assert ways["untold"] == 40
 
 
+def test_of_two_one_at_a_time_is_wanted(photos: CleanFolder) -> None:
+    data = mixture(photos, replace(CONFIG, second=1.0, partly=0.0, singly=1.0, untold=0))
+    which = Counter[bool]()
+    for number in range(80):
+        _, _, label, records, wanted = data.asked(number)
+        if CONFIG.labels[label] != CLEAN:
+            assert len(records) == 2
+            (one,) = wanted
+            which[CONFIG.labels[one] == records[0].degradation] += 1
+    assert min(which.values()) > 20  # the lower and the upper
+
+
+def test_what_comes_often_is_often_the_second(photos: CleanFolder) -> None:
+    often = replace(CONFIG, weights=(1, 1, 1, 9), second=1.0, untold=0)  # mosaic
+    both = [
+        {record.degradation for record in mixture(photos, config).asked(number)[3]} - {"mosaic"}
+        for config in (often, replace(often, weights=()))
+        for number in range(120)
+    ]
+    without = [sum(len(names) == 2 for names in half) for half in (both[:120], both[120:])]
+    assert without[0] < 0.5 * without[1]  # noise with haze
+
+
 def test_a_batch_says_what_is_wanted(photos: CleanFolder) -> None:
     batch = mixture(photos).make_batch(2)
     assert batch.wanted is not None
@@ -71,7 +94,7 @@ def test_where_nothing_is_kept_everything_is_wanted(photos: CleanFolder) -> None
         assert wanted == (label,)
 
 
-@pytest.mark.parametrize(("field", "value"), [("second", 1.5), ("partly", -0.1), ("untold", -1)])
+@pytest.mark.parametrize(("field", "value"), [("second", 1.5), ("partly", -0.1), ("singly", 2.0), ("untold", -1)])
 def test_impossible_shares_are_refused(field: str, value: float) -> None:
     with pytest.raises(ValueError, match=rf"MixtureConfig\.{field} is {value}"):
         replace(CONFIG, **{field: value})  # type: ignore[arg-type]

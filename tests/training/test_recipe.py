@@ -31,8 +31,8 @@ NOISE = DEGRADATIONS["noise"]()
         (Recipe, {"stages": ()}, "Recipe.stages is empty"),
         (
             Recipe,
-            {"stages": (STAGE, replace(STAGE, weights=(1, 2, 3)))},
-            r"Recipe.stages.1: MixtureConfig.weights is \(1, 2, 3\)",
+            {"stages": (STAGE, replace(STAGE, mixture=MixtureConfig(degradations=(NOISE,), clean_class=False)))},
+            r"Recipe.stages.1.mixture has the labels \('noise',\); expected the recipe's: \('clean', 'noise'\)",
         ),
         (Recipe, {"holdout": -1}, "Recipe.holdout is -1"),
         (MixtureConfig, {"degradations": ()}, "MixtureConfig.degradations is empty"),

@@ -40,6 +40,7 @@ class MixtureConfig:
     levels: tuple[float, float] = (0.0, 1.0)  # the part of each range that is drawn, from the weakest to the strongest
     second: float = 0.0  # share of the told samples that are spoiled in a second way, too, before or after the first
     partly: float = 0.0  # share of the told samples of which a part is to stay, or asked for what is not there
+    singly: float = 0.0  # share of the others spoiled twice of which one way is to be undone, the other to stay
     untold: int = 0  # of every so many samples one is spoiled once at most, and nothing said (`Batch.wanted` is 0)
     each_once: bool = False  # each label goes through all its pictures before it sees one again; else they are drawn
     seed: int = 0
@@ -95,6 +96,15 @@ class MixtureConfig:
         if self.balance == "family":
             return tuple(self.families.values())
         return tuple((index,) for index in range(len(self.labels)))
+
+    @property
+    def shares(self) -> tuple[float, ...] | None:
+        """How often each label comes, to be divided by their sum; None where all come equally often."""
+        if self.balance == "label" and not self.weights:
+            return None
+        weights = self.weights or (1,) * len(self.turns)
+        of_each = {i: weight / len(labels) for weight, labels in zip(weights, self.turns, strict=True) for i in labels}
+        return tuple(of_each[index] for index in range(len(self.labels)))
 
     @property
     def block(self) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from undegrade.batch import Record
 from undegrade.degradations import Step
 from undegrade.degradations.chain import single_names
 
-SHARES = ("second", "partly")
+SHARES = ("second", "partly", "singly")
 
 
 class Shares(Protocol):
@@ -38,6 +38,14 @@ class Shares(Protocol):
     @property
     def partly(self) -> float:
         """Likewise."""
+
+    @property
+    def singly(self) -> float:
+        """Likewise."""
+
+    @property
+    def shares(self) -> tuple[float, ...] | None:
+        """How often each label comes; None: all alike."""
 
     @property
     def untold(self) -> int:
@@ -72,8 +80,9 @@ def draw_request(config: Shares, label: int, number: int, rng: np.random.Generat
     """The request of the sample of that number and label, which stands for no pair from disk.
 
     Nothing is said of every `untold`-th sample, which is spoiled in one way at most. Of the others, `second` of those
-    that are spoiled at all are so in a second way, in either order; of `partly` one of these two ways is to be undone,
-    or one that is not there; of the rest all, or, where nothing is wrong, "clean" is asked for.
+    that are spoiled at all are so in a second way, in either order, and by what comes often more often; of `partly` one
+    of these two ways is to be undone, or one that is not there; of the rest, where two are, of `singly` one alone; of
+    what is left all, or, where nothing is wrong, "clean" is asked for.
     """
     clean = int(config.clean_class)
     spoiled = label >= clean
@@ -81,7 +90,8 @@ def draw_request(config: Shares, label: int, number: int, rng: np.random.Generat
     labels: tuple[int, ...] = (label,) if spoiled else ()
     others = [one for one in range(clean, clean + len(config.degradations)) if one != label]
     if told and spoiled and config.second and others and rng.random() < config.second:
-        pair = (label, int(rng.choice(others)))
+        often = None if config.shares is None else np.array([config.shares[one] for one in others])
+        pair = (label, int(rng.choice(others, p=None if often is None else often / often.sum())))
         labels = pair if rng.random() < 0.5 else pair[::-1]
     wanted = _wanted(config, labels or (label,), others, rng) if told else ()
     if not spoiled:
@@ -95,7 +105,8 @@ def _wanted(
     config: Shares, labels: tuple[int, ...], others: Sequence[int], rng: np.random.Generator
 ) -> tuple[int, ...]:
     if not (config.partly and others and rng.random() < config.partly):
-        return labels
+        alone = len(labels) > 1 and config.singly and rng.random() < config.singly
+        return (int(rng.choice(labels)),) if alone else labels
     done = _singles(config, labels)
     absent = [one for one in others if not done & _singles(config, (one,))]
     choices = [*(labels if len(labels) > 1 else ()), *([int(rng.choice(absent))] if absent else [])]

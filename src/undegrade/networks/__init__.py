@@ -5,6 +5,7 @@ from undegrade.networks.base import GuidedNetwork, RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.diffir import DiffIR
 from undegrade.networks.dwformer import DWFormer
+from undegrade.networks.guided_conv import GuidedConv
 from undegrade.networks.guided_unet import GuidedUNet
 from undegrade.networks.hogformer import HOGformer
 from undegrade.networks.nafnet import NAFNet
@@ -36,6 +37,7 @@ __all__ = [
     "DWFormer",
     "DegradationClassifier",
     "DiffIR",
+    "GuidedConv",
     "GuidedNetwork",
     "GuidedUNet",
     "HOGformer",

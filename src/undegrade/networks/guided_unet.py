@@ -2,8 +2,8 @@
 
 Ours, made for the models that are shipped. Dense convolutions do two to three times the work a second of NAFNet's
 depthwise ones, gates and norms on a CPU, and learn sooner (docs/experiments.md). Channels are scaled and shifted by
-what is to be removed, after FiLM ("FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018), so that ten
-kinds share the filters and not the work.
+what is to be removed, after FiLM ("FiLM: Visual Reasoning with a General Conditioning Layer", AAAI 2018), and each kind
+adds to the kernels what is its own, so that ten kinds share what they can and do not stand in each other's way.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from undegrade.networks.base import GuidedNetwork, check_at_least
 from undegrade.networks.blocks import hide
+from undegrade.networks.guided_conv import GuidedConv
 from undegrade.networks.light import LOCAL, SHRUNK, Light
 from undegrade.networks.statistics import LocalMean
 
@@ -48,6 +49,8 @@ class Glance(nn.Module):
 class GuidedBlock(nn.Module):
     """y = x + conv2(relu(conv1(x) * (1 + s) + t)); [s, t] = guide @ table + seen @ (W + sum over k of guide_k W_k).
 
+    Both convolutions go by the guide, too.
+
     How much light is missing or how thick the haze is says what is seen of the whole; what follows from it is another
     thing for each kind.
 
@@ -55,15 +58,13 @@ class GuidedBlock(nn.Module):
         channels: of x.
         degradations: columns of the guide.
         numbers: of the glance.
+        rank: of what each kind adds to a kernel.
     """
 
-    def __init__(self, channels: int, degradations: int, numbers: int) -> None:
+    def __init__(self, channels: int, degradations: int, numbers: int, rank: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        for conv in (self.conv1, self.conv2):
-            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
-            nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        self.conv1 = GuidedConv(channels, degradations, rank)
+        self.conv2 = GuidedConv(channels, degradations, rank)
         self.table = nn.Parameter(torch.zeros(degradations, 2 * channels))
         self.seen = nn.Linear(numbers, 2 * channels, bias=False)
         nn.init.zeros_(self.seen.weight)
@@ -77,8 +78,8 @@ class GuidedBlock(nn.Module):
         own = (guide @ self.own.flatten(1)).unflatten(1, self.own.shape[1:])
         told = QUICK * (guide @ self.table + (seen[:, None] @ own)[:, 0]) + self.seen(seen)
         scale, shift = told[:, :, None, None].to(x.dtype).chunk(2, 1)
-        inner = F.relu(self.conv1(x) * (1 + scale) + shift)
-        return x + hide(self.conv2(hide(inner, visible)), visible)
+        inner = F.relu(self.conv1(x, guide) * (1 + scale) + shift)
+        return x + hide(self.conv2(hide(inner, visible), guide), visible)
 
 
 class GuidedMix(nn.Module):
@@ -123,11 +124,12 @@ class GuidedUNet(GuidedNetwork):
         unshuffle: int = 2  # the picture is folded by this factor before the first convolution
         degradations: int = 11  # columns of the guide: labels, "clean" among them
         glance: int = 64  # numbers that say what the whole picture looks like
+        own: int = 1024  # the rank of what each kind adds to a kernel, times its channels; 0: nothing
 
         def __post_init__(self) -> None:
             """Refuse what cannot be built."""
             check_at_least(self, {"channels": 1, "encoder": 0, "middle": 1, "decoder": 0})
-            check_at_least(self, {"unshuffle": 1, "degradations": 1, "glance": 2})
+            check_at_least(self, {"unshuffle": 1, "degradations": 1, "glance": 2, "own": 0})
             levels = len(self.channels) - 1
             if levels < 1:
                 raise ValueError("GuidedUNet.Config.channels has 1 number; it must have at least 2, one a level")
@@ -173,7 +175,8 @@ class GuidedUNet(GuidedNetwork):
 
     def _blocks(self, channels: int, number: int) -> nn.ModuleList:
         config: GuidedUNet.Config = self.config
-        return nn.ModuleList(GuidedBlock(channels, config.degradations, config.glance) for _ in range(number))
+        rank = min(channels, config.own // channels)
+        return nn.ModuleList(GuidedBlock(channels, config.degradations, config.glance, rank) for _ in range(number))
 
     def usual(self, image: Tensor) -> Tensor:
         """(1, degradations), zeros: nothing is said."""

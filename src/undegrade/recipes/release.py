@@ -26,8 +26,27 @@ WEIGHTS = {
     "inpainting": 0.2,
 }
 
-UNLIT = ("network.light", "network.lit")  # what learns last
-LIGHT = {**dict.fromkeys(WEIGHTS, 1), "haze": 12, "low_light": 12}  # how often each comes while the light is learned
+MIXTURE = MixtureConfig(
+    degradations=tuple(DEGRADATIONS[name]() for name in TEN),
+    second=0.3,  # what lies beneath or above is to stay as it is
+    partly=0.1,  # what is not there is not to be removed
+    untold=5,
+)
+# How often each label comes while the light is learned, and while each kind learns what is its own.
+LIGHT = {**dict.fromkeys(WEIGHTS, 1), "haze": 12, "low_light": 12}
+OWN = {
+    **dict.fromkeys(WEIGHTS, 3),
+    **{"clean": 1, "jpeg": 1, "motion_blur": 2, "defocus_blur": 2, "haze": 2, "low_light": 2},
+}
+
+SEEN = ("network.light.whole1", "network.light.whole2")  # of the light, and what the names go by, too
+SHARED = (  # by all kinds and the names
+    "classifier",
+    *(f"network.{part}" for part in ("light", "lit", "glance", "intro", "downs", "ups")),
+    *(f"*.{part}" for part in ("seen", "conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias")),
+)
+ADDED = ("*.own_in", "*.own_out")  # to what is shared, by each kind
+UNLIT = ("network.light", "network.lit", *ADDED)  # what learns last
 
 
 def release_default() -> Recipe:
@@ -39,12 +58,7 @@ def release_default() -> Recipe:
         name="release-default",
         network=GuidedUNet.Config(),
         classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
-        mixture=MixtureConfig(
-            degradations=tuple(DEGRADATIONS[name]() for name in TEN),
-            second=0.3,  # what lies beneath or above is to stay as it is
-            partly=0.1,  # what is not there is not to be removed
-            untold=5,
-        ),
+        mixture=MIXTURE,
         sharpness=16.0,  # what is repaired is what was named
         holdout=10,
         stages=_stages(),
@@ -71,14 +85,7 @@ def _stages() -> tuple[Stage, ...]:
     # With so little weight low light got worse (docs/experiments.md, the second leg).
     lit = replace(level, label_weights=tuple({**WEIGHTS, "haze": 0.06, "low_light": 0.06}.values()))
     last = replace(
-        restoring,
-        objective=level,
-        steps=9_000,
-        crop=128,
-        batch=20,
-        optimizer="muon",
-        lr=6e-4,
-        lr_floor=0.01,
+        restoring, objective=level, steps=9_000, crop=128, batch=20, optimizer="muon", lr=6e-4, lr_floor=0.01
     )
     return (
         # Pictures with two degradations, a quarter, go by the one they were drawn for.
@@ -98,7 +105,10 @@ def _stages() -> tuple[Stage, ...]:
         last,
         replace(last, objective=lit, steps=8_000),
         _light(restoring),
-        replace(last, objective=lit, steps=7_000, still=UNLIT[:1]),
+        replace(last, objective=lit, steps=7_000, still=(UNLIT[0], *ADDED)),
+        replace(_light(restoring), steps=2_500, lr=1e-3, mixture=_stepwise(LIGHT), still=SEEN),
+        # Each kind by itself: what is named does not change, and none stands in another's way.
+        replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=_stepwise(OWN), still=SHARED),
     )
 
 
@@ -113,8 +123,17 @@ def _light(stage: Stage) -> Stage:
         lr=2e-3,
         lr_floor=0.01,
         still=(),
-        weights=tuple(LIGHT.values()),
+        mixture=_weighed(LIGHT),
     )
+
+
+def _weighed(weights: dict[str, int]) -> MixtureConfig:
+    return replace(MIXTURE, weights=tuple(weights.values()))
+
+
+def _stepwise(weights: dict[str, int]) -> MixtureConfig:
+    """Names are learned by now, and what is wrong in two ways is repaired in two steps."""
+    return replace(_weighed(weights), second=0.5, singly=0.9, untold=0)
 
 
 def release_default_debug() -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from undegrade.errors import UndegradeError
 from undegrade.networks import UniversalRestorer
@@ -33,7 +34,7 @@ def check_stages(recipe: Recipe, model: UniversalRestorer, processes: int, parts
         ):
             if value % divisor:
                 raise UndegradeError(f"stages.{number}.{name} is {value}; it must be a multiple of {divisor}{what}")
-        untold, share = recipe.mixture.untold, stage.batch // shares
+        untold, share = recipe.mixture_of(stage).untold, stage.batch // shares
         if shares > 1 and untold and share % untold:  # else some would have nothing to name, or more than others
             raise UndegradeError(
                 f"stages.{number}.batch is {stage.batch}, {share} for each of {shares}; each share must be a "
@@ -54,9 +55,11 @@ def _check_still(number: int, stage: Stage, model: UniversalRestorer) -> None:
 
 
 def lies_in(name: str, parts: Sequence[str]) -> bool:
-    """Whether the weight of that name is one of these parts, or in one.
+    """Whether the weight of that name is one of these parts, or in one; "*" stands for anything.
 
     >>> lies_in("network.light.told.weight", ("network.light",)), lies_in("network.lights", ("network.light",))
     (True, False)
+    >>> lies_in("network.middle.0.conv1.own_in", ("*.own_in", "*.own_out"))
+    True
     """
-    return any(name == part or name.startswith(f"{part}.") for part in parts)
+    return any(fnmatchcase(name, part) or fnmatchcase(name, f"{part}.*") for part in parts)

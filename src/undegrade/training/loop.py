@@ -13,7 +13,7 @@ from torch.distributed.fsdp import FSDPModule
 
 from undegrade.batch import Batch
 from undegrade.errors import UndegradeError
-from undegrade.networks import DegradationClassifier
+from undegrade.networks import DegradationClassifier, GuidedConv
 from undegrade.networks.shared_norm import shared_statistics
 from undegrade.training.muon import Muon
 from undegrade.training.precision import reduced
@@ -45,11 +45,13 @@ Hook = Callable[[Step], None]
 def make_optimizer(objective: nn.Module, stage: Stage) -> torch.optim.Optimizer:
     """The stage's: no weight decay on vectors (biases, norms, gains), and rates of its own for the classifier.
 
-    Muon moves the kernels between two features of at least `MANY` channels; first and last layers, the classifier and
-    depthwise convolutions are left to AdamW.
+    Muon moves the kernels between two features of at least `MANY` channels, and what is added to them; first and last
+    layers, the classifier and depthwise convolutions are left to AdamW.
     """
     heads = [module for module in objective.modules() if isinstance(module, DegradationClassifier)]
     named = {id(p) for head in heads for p in head.parameters()}
+    guided = [module for module in objective.modules() if isinstance(module, GuidedConv)]
+    added = {id(p) for module in guided for p in module.added}
     orthogonal = stage.optimizer == "muon"
     groups: list[dict[str, Any]] = []
     for lr, decay, of_head in (
@@ -60,7 +62,7 @@ def make_optimizer(objective: nn.Module, stage: Stage) -> torch.optim.Optimizer:
         matrices = [p for p in own if p.ndim >= 2 and p.numel() > max(p.shape)]
         taken = {id(p) for p in matrices}
         vectors = [p for p in own if id(p) not in taken]
-        kernels = [p for p in matrices if orthogonal and not of_head and p.ndim == 4 and min(p.shape[:2]) >= MANY]
+        kernels = [p for p in matrices if orthogonal and not of_head and (id(p) in added or _is_kernel(p))]
         turned = {id(p) for p in kernels}
         matrices = [p for p in matrices if id(p) not in turned]
         groups += [
@@ -71,6 +73,10 @@ def make_optimizer(objective: nn.Module, stage: Stage) -> torch.optim.Optimizer:
     if orthogonal:
         return Muon(groups, stage.lr, stage.betas)
     return torch.optim.AdamW(groups, lr=stage.lr, betas=stage.betas, fused=True)
+
+
+def _is_kernel(parameter: Tensor) -> bool:
+    return parameter.ndim == 4 and min(parameter.shape[:2]) >= MANY
 
 
 def fit(

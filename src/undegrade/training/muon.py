@@ -19,9 +19,9 @@ class Muon(torch.optim.AdamW):
     """Groups with "kernels" move by orthogonal steps, w -= lr * SHARE * sqrt(max(rows, columns)) * O; others as AdamW.
 
     O is the orthogonal matrix nearest to the gradient with Nesterov's momentum, each kernel taken as a matrix of
-    (channels out, channels in * height * width). Jordan et al., "Muon: An optimizer for hidden layers in neural
-    networks", 2024; the scale is that of Liu et al., "Muon is Scalable for LLM Training", 2025. PyTorch's own takes
-    matrices alone.
+    (channels out, channels in * height * width), and one of three dimensions as so many matrices. Jordan et al., "Muon:
+    An optimizer for hidden layers in neural networks", 2024; the scale is that of Liu et al., "Muon is Scalable for LLM
+    Training", 2025. PyTorch's own takes matrices alone.
 
     Args:
         groups: as of AdamW, each with "kernels", whether it moves so.
@@ -58,8 +58,9 @@ class Muon(torch.optim.AdamW):
         momentum: Tensor = state["momentum"]
         momentum.lerp_(gradient, 1 - self.momentum)
         ahead = torch.lerp(gradient, momentum, self.momentum)
-        step = shared_like(kernel, orthogonal(whole(ahead).flatten(1)).view(kernel.shape))
-        scale = SHARE * max(kernel.shape[0], kernel[0].numel()) ** 0.5
+        matrices = whole(ahead) if kernel.ndim == 3 else whole(ahead).flatten(1)
+        step = shared_like(kernel, orthogonal(matrices).view(kernel.shape))
+        scale = SHARE * max(matrices.shape[-2:]) ** 0.5
         kernel.mul_(1 - lr * decay).add_(step, alpha=-lr * scale)
 
 
@@ -67,13 +68,14 @@ def orthogonal(matrix: Tensor) -> Tensor:
     """The matrix with all its singular values moved to about 1 (0.7 to 1.2), by five Newton-Schulz turns in bfloat16.
 
     Args:
-        matrix: (rows, columns).
+        matrix: (..., rows, columns); of several each.
     """
     a, b, c = COEFFICIENTS
     x = matrix.bfloat16()
-    wide = x if x.shape[0] <= x.shape[1] else x.T
-    wide = wide / (wide.norm() + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    wide = x.mT if tall else x
+    wide = wide / (torch.linalg.matrix_norm(wide, keepdim=True) + 1e-7)
     for _ in range(TURNS):
-        square = wide @ wide.T
+        square = wide @ wide.mT
         wide = a * wide + (b * square + c * square @ square) @ wide
-    return (wide if x.shape[0] <= x.shape[1] else wide.T).to(matrix.dtype)
+    return (wide.mT if tall else wide).to(matrix.dtype)

@@ -39,8 +39,8 @@ class Stage:
     max_skipped: int = 10  # steps in a row without a finite loss and gradient; then the run stops
     ema: float = 0.0  # decay of the averaged weights that are kept at the end; 0 keeps the last ones
     bf16: bool = True  # where the device has it
-    still: tuple[str, ...] = ()  # parts of the model whose weights stay as they are, such as "network.light"
-    weights: tuple[int, ...] = ()  # how often each label comes, as `MixtureConfig.weights`, whose are taken where empty
+    still: tuple[str, ...] = ()  # parts of the model whose weights stay as they are: "network.light", "*.seen"
+    mixture: MixtureConfig | None = None  # its own, of the recipe's labels; None: the recipe's
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
@@ -80,14 +80,16 @@ class Recipe:
         if not self.stages:
             raise ValueError("Recipe.stages is empty; expected at least one Stage")
         for number, stage in enumerate(self.stages):
-            try:
-                self.mixture_of(stage)
-            except ValueError as error:
-                raise ValueError(f"Recipe.stages.{number}: {error}") from None
+            labels = self.mixture_of(stage).labels
+            if labels != self.mixture.labels:
+                raise ValueError(
+                    f"Recipe.stages.{number}.mixture has the labels {labels}; expected the recipe's: "
+                    f"{self.mixture.labels}"
+                )
 
     def mixture_of(self, stage: Stage) -> MixtureConfig:
-        """The mixture as this stage weighs it."""
-        return replace(self.mixture, weights=stage.weights) if stage.weights else self.mixture
+        """What a stage is trained on."""
+        return stage.mixture or self.mixture
 
 
 C = TypeVar("C", bound=object)  # a frozen dataclass

@@ -247,25 +247,25 @@ class Run:
         if not stage.ema:
             return None
         # What batch norms are measured on is the same in each stage, whatever it learns from.
-        data, device = self._data(number, 0, (0, 1), weighed=False), str(next(model.parameters()).device)
+        data, device = self._data(number, 0, (0, 1), usual=True), str(next(model.parameters()).device)
         ema = Ema(model, stage.ema, [data.make_batch(i).to(device) for i in CALIBRATION_BATCHES])
         if state and state["ema"]:
             ema.average.load_state_dict(state["ema"])
         return ema
 
-    def _data(self, number: int, first: int, share: tuple[int, int], *, weighed: bool = True) -> Mixture:
+    def _data(self, number: int, first: int, share: tuple[int, int], *, usual: bool = False) -> Mixture:
         """The training data of a stage; no stage sees the samples of an earlier one.
 
         Args:
             number: of the stage.
             first: the batch to begin with.
             share: of this process.
-            weighed: by the stage, or as the recipe's mixture is.
+            usual: of the recipe's mixture, whatever the stage's own.
         """
         recipe, stage = self.recipe, self.recipe.stages[number]
         before = sum(s.steps * s.batch for s in recipe.stages[:number])
         return open_mixture(
-            recipe.mixture_of(stage) if weighed else recipe.mixture,
+            recipe.mixture if usual else recipe.mixture_of(stage),
             self.clean,
             self.pairs,
             part="train",

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from undegrade.data.folder import CleanFolder
-from undegrade.degradations import DEGRADATIONS, replay
+from undegrade.degradations import DEGRADATIONS, Step, replay
+from undegrade.degradations.camera_noise import CameraNoise
+from undegrade.degradations.chain import Chain, single_names
+from undegrade.degradations.haze import Haze
+from undegrade.degradations.jpeg import Jpeg
+from undegrade.degradations.poisson_noise import PoissonNoise
 from undegrade.metrics import psnr, quantise
 
 Pixels = NDArray[np.float32]
@@ -37,8 +42,14 @@ ORDER = (
 WEAK_SHARE, WEAK = 0.4, (0.0, 0.35)
 WHOLE = (0.0, 1.0)
 SEEN, UNSEEN = 40.0, 46.0  # dB: a step that changes the picture more is there, one that changes it less is not
-# What else goes by a kind's name, and how often: a grader that has seen only even noise misses a camera's.
-GUISES, GUISED = {"noise": ("camera_noise", "poisson_noise")}, 0.4
+# What else goes by a kind's name, and how often: a grader that has seen only even noise misses a camera's, in a file
+# above all; and the haze of a whole room or street, as in RESIDE, is deeper than that of most patches.
+CAMERA = CameraNoise()
+GUISES: dict[str, tuple[Step, ...]] = {
+    "noise": (CAMERA, PoissonNoise(), Chain(steps=(CAMERA, Jpeg(quality=(80, 98))))),
+    "haze": (Haze(density=(1.5, 6.0), relief=(0.5, 1.0)),),
+}
+GUISED = 0.4
 HIDES = {"low_light": ("noise",)}  # what comes with a kind, so that nobody can say whether it is there
 
 
@@ -91,20 +102,20 @@ def draw_specimen(
     names = [str(name) for name in rng.choice(kinds, count, replace=False)] if count else []
     names = sorted(names, key=ORDER.index) if way != "other" else [str(rng.choice(others))]
     present, levels = np.zeros(len(kinds), np.float32), np.full(len(kinds), np.nan, np.float32)
+    hidden = list[str]()
     for name in names:
-        guised = name in GUISES and way != "other" and rng.random() < GUISED
-        step = DEGRADATIONS[str(rng.choice(GUISES[name])) if guised else name]()
-        record = step.plan(generator, WEAK if rng.random() < WEAK_SHARE else WHOLE)[0]
-        before, picture = picture, replay(picture, (record,))
+        guise = _guise(name, rng) if way != "other" else None
+        records = (guise or DEGRADATIONS[name]()).plan(generator, WEAK if rng.random() < WEAK_SHARE else WHOLE)
+        before, picture = picture, replay(picture, records)
         if name in kinds:
             place = kinds.index(name)
             change = psnr(before.numpy(), picture.numpy())
             present[place] = 1 if change < SEEN else 0 if change > UNSEEN else np.nan
-            levels[place] = np.nan if guised else first_level(name, record.severities)
-    for name in names:
-        for other in HIDES.get(name, ()):
-            if other in kinds and other not in names:
-                present[kinds.index(other)] = np.nan
+            levels[place] = np.nan if guise else first_level(name, records[0].severities)
+        hidden += [*HIDES.get(name, ()), *(record.degradation for record in records if guise)]
+    for other in hidden:
+        if other in kinds and other not in names:
+            present[kinds.index(other)] = np.nan
     return Specimen(
         clean=clean.numpy(),
         degraded=quantise(picture.numpy()),
@@ -115,13 +126,20 @@ def draw_specimen(
     )
 
 
+def _guise(name: str, rng: np.random.Generator) -> Step | None:
+    """What comes in place of a kind, if anything does."""
+    guises = GUISES.get(name, ())
+    return guises[int(rng.integers(len(guises)))] if guises and rng.random() < GUISED else None
+
+
 def guises_of(kinds: Sequence[str]) -> tuple[str, ...]:
     """What else of the catalogue goes by these names.
 
-    >>> guises_of(("noise", "rain"))
+    >>> guises_of(("noise", "jpeg", "rain"))
     ('camera_noise', 'poisson_noise')
     """
-    return tuple(guise for kind in kinds for guise in GUISES.get(kind, ()))
+    names = [name for kind in kinds for guise in GUISES.get(kind, ()) for name in single_names(guise)]
+    return tuple(name for name in dict.fromkeys(names) if name not in kinds)
 
 
 def first_level(name: str, severities: dict[str, float]) -> float:
