@@ -105,6 +105,7 @@ def test_a_repair_that_helps_goes_through(head: Head, context: Context, scene: S
     picture = 0.2 + 0.6 * scene(64, 64)
     verdict = Gate(head=head).weigh(trial(context, picture, picture * np.float32(0.99)))
     assert (verdict.strength, verdict.gain, verdict.reason) == (1, 3, "")
+    assert verdict.spare > 0
 
 
 def test_a_repair_that_may_do_harm_is_halved_or_left(head: Head, context: Context, scene: Scene) -> None:
@@ -117,6 +118,7 @@ def test_a_repair_that_may_do_harm_is_halved_or_left(head: Head, context: Contex
         verdict = Gate(head=doubtful).weigh(trial(context, picture, picture))
         assert verdict.strength == strength
         assert reason in verdict.reason
+        assert verdict.spare == pytest.approx(-2)
 
 
 def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """What the restorer does with a judge that wants to see repairs tried."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -46,6 +47,7 @@ class Answer:
     strength: float
     gain: float
     reason: str = ""
+    spare: float = -math.inf
 
 
 @dataclass
@@ -85,6 +87,30 @@ def test_what_promises_most_comes_first_and_then_the_rest(scene: Scene) -> None:
     np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.3, atol=1e-6)
     assert [trial.kind for trial in judge.trials] == ["haze", "noise", "haze"]
     np.testing.assert_allclose(judge.trials[2].parts[0], picture.pixels + 0.2, atol=1e-6)  # as it is by then
+
+
+@pytest.mark.parametrize(
+    ("haze", "noise", "done"),
+    [
+        (-2, 3, (("haze", 1), ("noise", 1))),  # together more than is demanded
+        (-3, 2, ()),
+        (-math.inf, 9, ()),  # haze is forbidden for another reason
+    ],
+)
+def test_what_falls_short_alone_is_weighed_with_what_comes_after_it(
+    haze: float, noise: float, done: tuple[tuple[str, float], ...], scene: Scene
+) -> None:
+    class Hidden(Ordered):
+        def weigh(self, trial: Trial) -> Answer:
+            found = super().weigh(trial)
+            hidden = trial.kind == "noise" and trial.parts[0].mean() < 0.4  # before the haze is gone
+            return Answer(0, 0, "noise: might do harm", -9) if hidden else found
+
+    judge = Hidden({"haze": Answer(0, 0, "haze: might do harm", haze), "noise": Answer(1, noise, "", noise)})
+    picture = Picture(pixels=scene(64, 80) * np.float32(0.2) + np.float32(0.25))
+    treatment = Restorer(Shift(), judge).restore(picture).treatment
+    assert treatment.repaired == done
+    assert ("haze" in treatment.reason) == (not done)
 
 
 def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,18 +62,20 @@ class Tried(Protocol):
         """Afterwards."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Judgement:
     """How far a repair may go.
 
     Args:
         strength: one of `STRENGTHS`, or 0.
         gain: dB of PSNR that are expected.
+        spare: dB by which the cautious gain of the whole repair is above the demand; -inf where that was not asked.
         reason: why not wholly; empty where nothing speaks against it.
     """
 
     strength: float
     gain: float
+    spare: float = -math.inf
     reason: str = ""
 
 
@@ -84,7 +87,8 @@ class Gate:
     there is no more of the kind afterwards; hardly any pixel is newly black or white; colours stay (but for haze and
     low light); the picture stays alike in the large; and the gain that nine of ten such repairs exceed (three of four,
     of some kinds), is more than was found to be needed for few to do harm (`Head.demanded`), at full
-    strength or at half.
+    strength or at half. What falls short of that alone is weighed once more with what may be done after it: darkness
+    hides what it costs to leave haze, and the reverse.
 
     Args:
         head: of the model.
@@ -179,20 +183,21 @@ class Gate:
         facts = np.stack([evidence(*pair) for pair in zip(trial.parts, trial.repaired, strict=True)])
         phrase = PHRASES[trial.kind]
         if new > old + WORSE:
-            return Judgement(strength=0, gain=0, reason=f"{phrase}: more of it after a repair, so left as it is")
+            return Judgement(0, 0, reason=f"{phrase}: more of it after a repair, so left as it is")
         if new_clipping(facts) > (TONAL_CLIPPED if tonal else CLIPPED):
-            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
+            return Judgement(0, 0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
         if not tonal and change_of_colour(facts) > COLOUR:
-            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change the colours")
+            return Judgement(0, 0, reason=f"{phrase}: a repair would change the colours")
         if facts[:, -1].mean() < (TONAL_ALIKE if tonal else ALIKE):
-            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
+            return Judgement(0, 0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
-        for strength, gain, demand in zip(STRENGTHS, foretold, self.head.demanded[place], strict=True):
-            if gain[self.head.quantile(trial.kind)] > demand:
+        spares = foretold[:, self.head.quantile(trial.kind)] - self.head.demanded[place]
+        for strength, gain, spare in zip(STRENGTHS, foretold, spares, strict=True):
+            if spare > 0:
                 reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
-                return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
-        return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
+                return Judgement(strength, float(gain[EXPECTED]), float(spares[0]), reason)
+        return Judgement(0, 0, float(spares[0]), f"{phrase}: a repair might do harm, so left as it is")
 
     def _visible(self, contexts: Numbers, place: int) -> float:
         """How much of a kind there is in parts of a picture, in the mean: its probability times its level."""

@@ -72,8 +72,29 @@ class Verdict(Protocol):
         """The dB of PSNR that are expected of it."""
 
     @property
+    def spare(self) -> float:
+        """The dB, cautiously foretold, beyond what is demanded of the whole repair; below 0 where that forbids it.
+
+        Minus infinity where anything else does.
+        """
+
+    @property
     def reason(self) -> str:
         """Why less than all of it, in words; empty where nothing speaks against it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tried:
+    """A trial, what it has shown, and how the parts look afterwards."""
+
+    trial: Trial
+    verdict: Verdict
+    after: Look
+
+    @property
+    def kind(self) -> str:
+        """What was repaired."""
+        return self.trial.kind
 
 
 class Judge(Protocol[F]):
