@@ -46,3 +46,17 @@ def put(parts: Sequence[str]) -> None:
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def put_named(page: Path, name: str, text: str) -> None:
+    """Puts the text between the marks of that name of a page.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
+    before, found, rest = page.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{page}: has no {begin} and {end}; put them where the table belongs")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
