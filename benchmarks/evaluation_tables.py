@@ -39,11 +39,15 @@ def main() -> None:
     evaluation, severity, mixed = (
         json.loads((RESULTS / f"{name}.json").read_text())["runs"] for name in ("evaluation", "severity", "mixed")
     )
-    put_named(HOME / "README.md", "kodak", of_readme(evaluation[0]))
-    put_named(HOME / "docs" / "evaluation.md", "kodak", of_evaluation(evaluation))
-    put_named(HOME / "docs" / "evaluation.md", "mixed", of_mixed(mixed[0]))
-    put_named(HOME / "docs" / "diagnosis.md", "severity", of_severity(severity[0]))
-    put_named(CARD, "kodak", of_card(evaluation[0]))
+    texts = (
+        (HOME / "README.md", "kodak", of_readme(evaluation[0])),
+        (HOME / "docs" / "evaluation.md", "kodak", of_evaluation(evaluation)),
+        (HOME / "docs" / "evaluation.md", "mixed", of_mixed(mixed[0])),
+        (HOME / "docs" / "diagnosis.md", "severity", of_severity(severity[0])),
+        (CARD, "kodak", of_card(evaluation[0])),
+    )
+    for page, name, text in texts:
+        put_named(page, name, text)
 
 
 def scores(run: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -87,7 +91,7 @@ def of_readme(run: dict[str, Any]) -> str:
 def of_evaluation(runs: list[dict[str, Any]]) -> str:
     rows, lines = [], []
     for kind, label in KINDS.items():
-        for run in runs if kind == "noise" else runs[:1]:  # elsewhere the rulers agree
+        for run in runs if kind == "noise" else runs[:1]:  # which is not clipped under `dcpt`
             found = scores(run)
             values = (f"{found[model, kind]['values']['psnr']:.2f}" for model in ("input", *MODELS))
             rows.append((f"{label} ({run['ruler']})", *values))

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
-
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """In Markdown."""
@@ -42,10 +40,7 @@ def put(parts: Sequence[str]) -> None:
     if "--into" not in sys.argv:
         print(text)
         return
-    page = Path(sys.argv[sys.argv.index("--into") + 1])
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    put_named(Path(sys.argv[sys.argv.index("--into") + 1]), "tables", text)
 
 
 def put_named(page: Path, name: str, text: str) -> None:

@@ -105,7 +105,7 @@ SMALL: dict[str, tuple[Any, ...]] = {
         TextPromptIR.Config(width=8, blocks=(1, 0, 0, 1), refinement=0, embedding=12, norm="bias_free"),
     ),
     "guided_unet": (
-        GuidedUNet.Config(channels=(8, 12, 16), degradations=2, glance=8),
+        GuidedUNet.Config(channels=(8, 12, 16), degradations=2, glance=8, own=32),
         GuidedUNet.Config(channels=(8, 8), encoder=(0,), middle=1, decoder=(1,), unshuffle=1, degradations=2, glance=8),
     ),
     "swinir": (

@@ -77,6 +77,8 @@ def test_what_comes_often_is_often_the_second(photos: CleanFolder) -> None:
     ]
     without = [sum(len(names) == 2 for names in half) for half in (both[:120], both[120:])]
     assert without[0] < 0.5 * without[1]  # noise with haze
+    never = replace(often, weights=(1, 1, 0, 0))
+    assert all(len(mixture(photos, never).asked(number)[3]) <= 1 for number in range(20))
 
 
 def test_a_batch_says_what_is_wanted(photos: CleanFolder) -> None:

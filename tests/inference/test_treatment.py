@@ -113,6 +113,16 @@ def test_what_falls_short_alone_is_weighed_with_what_comes_after_it(
     assert ("haze" in treatment.reason) == (not done)
 
 
+def test_what_is_not_asked_for_any_more_makes_up_for_nothing(scene: Scene) -> None:
+    class Gone(Ordered):
+        def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+            return () if done else ("haze", "noise")
+
+    judge = Gone({"haze": Answer(0, 0, "haze: might do harm", -1), "noise": Answer(0, 0, "noise: might do harm", -1)})
+    assert not Restorer(Shift(), judge).restore(Picture(pixels=scene(64, 80))).changed
+    assert [trial.kind for trial in judge.trials] == ["haze", "noise"]
+
+
 def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:
     class Seeing(Ordered):
         def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:

@@ -26,6 +26,13 @@ def test_each_picture_is_convolved_with_the_kernel_of_its_guide(conv: GuidedConv
 
 
 @torch.no_grad()
+def test_half_the_precision_stays_half(conv: GuidedConv) -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        for guide in (torch.ones(2, 3), torch.ones(1, 3)):
+            assert conv(torch.randn(2, 6, 8, 8), guide).dtype == torch.bfloat16
+
+
+@torch.no_grad()
 def test_one_guide_for_all_is_the_same_as_one_for_each(conv: GuidedConv) -> None:
     x, guide = torch.randn(2, 6, 8, 8), torch.tensor([[0.0, 1, 0.3]])
     torch.testing.assert_close(conv(x, guide), conv(x, guide.expand(2, 3)), rtol=1e-4, atol=1e-4)

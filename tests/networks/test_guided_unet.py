@@ -14,7 +14,7 @@ LABELS = ("clean", "noise", "rain")
 @pytest.fixture(scope="module")
 def model() -> UniversalRestorer:
     torch.manual_seed(0)
-    network = GuidedUNet(GuidedUNet.Config(channels=(8, 12, 16), degradations=len(LABELS), glance=8))
+    network = GuidedUNet(GuidedUNet.Config(channels=(8, 12, 16), degradations=len(LABELS), glance=8, own=48))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

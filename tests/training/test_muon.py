@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from undegrade.networks import GuidedConv
 from undegrade.recipes import RECIPES
 from undegrade.training.loop import make_optimizer
 from undegrade.training.muon import Muon, orthogonal
@@ -22,6 +23,33 @@ def test_the_singular_values_come_near_one_and_the_directions_stay(shape: tuple[
     assert 0.6 < values.min() <= values.max() < 1.25
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     assert ((u.T @ found @ v.T).diagonal() > 0.6).all()
+
+
+def test_of_several_matrices_each_is_turned_by_itself() -> None:
+    several = (
+        torch.randn((3, 16, 48), generator=torch.Generator().manual_seed(1)) * torch.tensor([1, 1e-3, 9])[:, None, None]
+    )
+    for found, one in zip(orthogonal(several), several, strict=True):
+        torch.testing.assert_close(found, orthogonal(one), rtol=0.05, atol=0.02)
+
+
+def test_what_a_kind_adds_turns_and_stays_where_nothing_asked_for_it(stage: Callable) -> None:
+    torch.manual_seed(0)
+    conv = GuidedConv(16, 3, 4)
+    optimizer = make_optimizer(conv, stage(optimizer="muon", lr=1e-2))
+    for asked in ((1, 2), (1,), (1,)):
+        before = conv.own_in.detach().clone()
+        for parameter in conv.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        for own in conv.added:
+            assert own.grad is not None
+            own.grad[[kind for kind in range(3) if kind not in asked]] = 0
+        optimizer.step()
+        for kind, change in enumerate(conv.own_in.detach() - before):
+            assert bool(change.any()) == (kind in asked)
+            if kind in asked:
+                values = torch.linalg.svdvals(change)
+                assert values.max() / values.min() < 2
 
 
 def small() -> nn.Module:

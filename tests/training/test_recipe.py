@@ -31,8 +31,18 @@ NOISE = DEGRADATIONS["noise"]()
         (Recipe, {"stages": ()}, "Recipe.stages is empty"),
         (
             Recipe,
-            {"stages": (STAGE, replace(STAGE, mixture=MixtureConfig(degradations=(NOISE,), clean_class=False)))},
-            r"Recipe.stages.1.mixture has the labels \('noise',\); expected the recipe's: \('clean', 'noise'\)",
+            {"stages": (STAGE, replace(STAGE, mixture=(("clean_class", False),)))},
+            r"Recipe.stages.1.mixture has other labels; expected the recipe's",
+        ),
+        (
+            Recipe,
+            {"stages": (replace(STAGE, mixture=(("weights", (1, 2, 3)),)),)},
+            r"Recipe.stages.0.mixture: MixtureConfig.weights is \(1, 2, 3\)",
+        ),
+        (
+            Recipe,
+            {"stages": (replace(STAGE, mixture=(("often", 1),)),)},
+            "Recipe.stages.0.mixture: .*unexpected keyword argument 'often'",
         ),
         (Recipe, {"holdout": -1}, "Recipe.holdout is -1"),
         (MixtureConfig, {"degradations": ()}, "MixtureConfig.degradations is empty"),

@@ -10,6 +10,7 @@ import torch
 
 from undegrade.cli import main
 from undegrade.errors import UndegradeError
+from undegrade.objectives import Relighting
 from undegrade.recipes.release import release_default_debug
 from undegrade.training.run import Pace, Run
 
@@ -18,8 +19,9 @@ pytestmark = pytest.mark.slow
 
 def run(photos: Path, folder: Path, until: float, parts: int = 1) -> Run:
     recipe = replace(release_default_debug(), holdout=0)
+    light = [isinstance(stage.objective, Relighting.Config) for stage in recipe.stages].index(True)
     return Run(
-        recipe=replace(recipe, stages=tuple(replace(stage, steps=2) for stage in recipe.stages[6:8])),
+        recipe=replace(recipe, stages=tuple(replace(stage, steps=2) for stage in recipe.stages[light:][:2])),
         clean=photos,
         folder=folder,
         validate=lambda model: {},
@@ -56,6 +58,31 @@ def test_the_light_is_taught_alone_and_then_stays(photo_file: Path, tmp_path: Pa
     assert first <= light
     assert "network.ending.weight" in second
     assert not second & light
+
+
+def test_at_last_each_kind_learns_its_own_and_the_names_stay(photo_file: Path, tmp_path: Path) -> None:
+    last = replace(release_default_debug().stages[-1], steps=3)
+    kept = []
+    for number in range(3):
+        part = run(photo_file.parent, tmp_path / "run", 0.0)
+        replace(part, recipe=replace(part.recipe, stages=(last,))).train(resume=number > 0)
+        kept.append(torch.load(tmp_path / "run" / "state.pt", weights_only=True)["model"])
+    moved = {key for one, two in pairwise(kept) for key in one if not torch.equal(one[key], two[key])}
+    assert {"network.middle.0.conv1.own_out", "network.middle.0.table", "network.mix.table"} <= moved
+    shared = ("conv1.weight", "conv2.bias", "seen.weight", "intro.weight", "glance.conv1.weight")
+    assert not [key for key in moved if key.startswith(("classifier", "network.light")) or key.endswith(shared)]
+
+
+def test_a_stage_has_a_mixture_of_its_own(photo_file: Path, tmp_path: Path) -> None:
+    recipe = replace(release_default_debug(), holdout=0)
+    recipe = replace(recipe, mixture=replace(recipe.mixture, seed=3))
+    whole = replace(run(photo_file.parent, tmp_path / "run", 0.0), recipe=recipe)
+    first, last = (whole._data(number, 0, (0, 1)) for number in (0, len(recipe.stages) - 1))
+    assert (first.config.untold, last.config.untold) == (5, 0)
+    assert first.config.seed == last.config.seed == 3
+    wanted = last.make_batch(0).wanted
+    assert wanted is not None
+    assert (wanted.sum(1) > 0).all()
 
 
 def test_a_still_part_that_the_model_lacks_is_refused(photo_file: Path, tmp_path: Path) -> None:

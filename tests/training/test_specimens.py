@@ -67,6 +67,17 @@ def test_a_part_of_a_kind_comes_in_a_guise(photos: CleanFolder) -> None:
     assert np.isnan(levels).mean() == pytest.approx(GUISED, abs=0.2)
 
 
+def test_in_a_camera_s_file_nobody_can_say_whether_jpeg_is_there(photos: CleanFolder) -> None:
+    found = [draw_specimen(photos, number, kinds=TEN, others=(), seed=0, side=32) for number in range(500)]
+    noisy = [s for s in found if "noise" in s.label.split("+") and "jpeg" not in s.label.split("+")]
+    guised = [np.isnan(s.levels[TEN.index("noise")]) for s in noisy]
+    doubtful = [np.isnan(s.present[TEN.index("jpeg")]) for s in noisy]
+    assert not any(doubt for guise, doubt in zip(guised, doubtful, strict=True) if not guise)
+    assert 0 < sum(doubtful) < sum(guised)  # in one of three guises
+    hazy = [s for s in found if s.label == "haze"]
+    assert 0 < sum(np.isnan(s.levels[TEN.index("haze")]) for s in hazy) < len(hazy)
+
+
 def test_without_others_none_are_drawn(photos: CleanFolder) -> None:
     ways = {draw_specimen(photos, number, kinds=TEN, others=(), seed=0, side=32).way for number in range(60)}
     assert ways == {"clean", "one", "two", "three"}

@@ -98,7 +98,7 @@ class MixtureConfig:
         return tuple((index,) for index in range(len(self.labels)))
 
     @property
-    def shares(self) -> tuple[float, ...] | None:
+    def frequencies(self) -> tuple[float, ...] | None:
         """How often each label comes, to be divided by their sum; None where all come equally often."""
         if self.balance == "label" and not self.weights:
             return None

@@ -44,7 +44,7 @@ class Shares(Protocol):
         """Likewise."""
 
     @property
-    def shares(self) -> tuple[float, ...] | None:
+    def frequencies(self) -> tuple[float, ...] | None:
         """How often each label comes; None: all alike."""
 
     @property
@@ -89,8 +89,9 @@ def draw_request(config: Shares, label: int, number: int, rng: np.random.Generat
     told = not config.untold or number % config.untold > 0
     labels: tuple[int, ...] = (label,) if spoiled else ()
     others = [one for one in range(clean, clean + len(config.degradations)) if one != label]
-    if told and spoiled and config.second and others and rng.random() < config.second:
-        often = None if config.shares is None else np.array([config.shares[one] for one in others])
+    often = None if config.frequencies is None else np.array([config.frequencies[one] for one in others])
+    possible = bool(others) if often is None else bool(often.any())
+    if told and spoiled and config.second and possible and rng.random() < config.second:
         pair = (label, int(rng.choice(others, p=None if often is None else often / often.sum())))
         labels = pair if rng.random() < 0.5 else pair[::-1]
     wanted = _wanted(config, labels or (label,), others, rng) if told else ()

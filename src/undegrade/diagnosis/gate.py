@@ -62,7 +62,7 @@ class Tried(Protocol):
         """Afterwards."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
     """How far a repair may go.
 
@@ -183,21 +183,22 @@ class Gate:
         facts = np.stack([evidence(*pair) for pair in zip(trial.parts, trial.repaired, strict=True)])
         phrase = PHRASES[trial.kind]
         if new > old + WORSE:
-            return Judgement(0, 0, reason=f"{phrase}: more of it after a repair, so left as it is")
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: more of it after a repair, so left as it is")
         if new_clipping(facts) > (TONAL_CLIPPED if tonal else CLIPPED):
-            return Judgement(0, 0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
         if not tonal and change_of_colour(facts) > COLOUR:
-            return Judgement(0, 0, reason=f"{phrase}: a repair would change the colours")
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change the colours")
         if facts[:, -1].mean() < (TONAL_ALIKE if tonal else ALIKE):
-            return Judgement(0, 0, reason=f"{phrase}: a repair would change what is in the picture")
+            return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
         spares = foretold[:, self.head.quantile(trial.kind)] - self.head.demanded[place]
         for strength, gain, spare in zip(STRENGTHS, foretold, spares, strict=True):
             if spare > 0:
                 reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
-                return Judgement(strength, float(gain[EXPECTED]), float(spares[0]), reason)
-        return Judgement(0, 0, float(spares[0]), f"{phrase}: a repair might do harm, so left as it is")
+                return Judgement(strength=strength, gain=float(gain[EXPECTED]), spare=float(spares[0]), reason=reason)
+        reason = f"{phrase}: a repair might do harm, so left as it is"
+        return Judgement(strength=0, gain=0, spare=float(spares[0]), reason=reason)
 
     def _visible(self, contexts: Numbers, place: int) -> float:
         """How much of a kind there is in parts of a picture, in the mean: its probability times its level."""

@@ -19,7 +19,7 @@ from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
-from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, Tried, steered, surely
+from undegrade.inference.treatment import F, Judge, Look, Outcome, Step, Treatment, Trial, steered, surely
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -146,7 +146,7 @@ class Restorer(Generic[F]):
 
         Where none may be done alone, two, of at most `room`.
         """
-        tried: list[Tried] = []
+        tried: list[Outcome] = []
         for kind in kinds:
             if kind is None:
                 return [Step(kind=None, context=_mean(look.contexts))], [], look
@@ -155,25 +155,28 @@ class Restorer(Generic[F]):
             tried.append(self._weighed(look, kind))
         good = [one for one in tried if one.verdict.strength]
         if not good:
-            together = [(one, two) for one in tried for two in self._second(one, kinds)] if room > 1 else []
-            first, second = max(together, key=_spare, default=(None, None))
-            if not first or not second or _spare((first, second)) <= 0:
+            pairs = [pair for one in tried for pair in self._pairs(one, kinds)] if room > 1 else []
+            if not pairs:
                 return [], [one.verdict.reason for one in tried], look
+            first, second = max(pairs, key=_spare)
             return [self._step(look, first.kind), self._step(first.after, second.kind)], [], second.after
         best = max(good, key=lambda one: one.verdict.gain)
         strength, after = best.verdict.strength, best.after
         if strength < 1:
-            pairs = zip(best.trial.parts, best.trial.repaired, strict=True)
-            after = self._look_at([_mixed(part, repaired, strength) for part, repaired in pairs])
+            parts = zip(best.trial.parts, best.trial.repaired, strict=True)
+            after = self._look_at([_mixed(part, repaired, strength) for part, repaired in parts])
         return [self._step(look, best.kind, strength)], [best.verdict.reason] * bool(best.verdict.reason), after
 
-    def _second(self, first: Tried, kinds: tuple[str | None, ...]) -> Iterator[Tried]:
-        """What may be done after a repair that falls short alone."""
-        for kind in kinds:
-            if kind not in (None, first.kind) and first.verdict.spare > -math.inf:
+    def _pairs(self, first: Outcome, kinds: tuple[str | None, ...]) -> Iterator[tuple[Outcome, Outcome]]:
+        """A repair that falls short alone with each of those that make up for it, and are still asked for after it."""
+        if first.verdict.spare == -math.inf:
+            return
+        found = self.judge.name(first.after.contexts, self.backend.labels)
+        for kind in self.judge.candidates(found, (first.kind,)):
+            if kind is not None and kind in kinds:
                 second = self._weighed(first.after, kind)
-                if second.verdict.strength == 1:
-                    yield second
+                if second.verdict.strength == 1 and _spare((first, second)) > 0:
+                    yield first, second
 
     def _step(self, look: Look, kind: str, strength: float = 1) -> Step:
         return Step(kind=kind, context=self._turned(_mean(look.contexts), kind), strength=strength)
@@ -181,8 +184,8 @@ class Restorer(Generic[F]):
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)
 
-    def _weighed(self, look: Look, kind: str) -> Tried:
-        """A repair of some of the samples."""
+    def _weighed(self, look: Look, kind: str) -> Outcome:
+        """What comes of a repair of some of the samples."""
         chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
         repaired = []
         for number in chosen:
@@ -198,7 +201,7 @@ class Restorer(Generic[F]):
             parts=tuple(look.parts[number] for number in chosen),
             repaired=after.parts,
         )
-        return Tried(trial=trial, verdict=self.judge.weigh(trial), after=after)
+        return Outcome(trial=trial, verdict=self.judge.weigh(trial), after=after)
 
     def restore(
         self,
@@ -338,7 +341,7 @@ def _mean(contexts: Pixels) -> Pixels:
     return mean
 
 
-def _spare(pair: tuple[Tried, Tried]) -> float:
+def _spare(pair: tuple[Outcome, Outcome]) -> float:
     """What two repairs, one after the other, are foretold to gain beyond what is demanded, dB."""
     return pair[0].verdict.spare + pair[1].verdict.spare
 

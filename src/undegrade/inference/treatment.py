@@ -84,7 +84,7 @@ class Verdict(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Tried:
+class Outcome:
     """A trial, what it has shown, and how the parts look afterwards."""
 
     trial: Trial

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class GuidedConv(nn.Conv2d):
     """y = (W + sum over labels of guide_k B_k A_k) * x + b, 3 x 3.
 
-    The kernel is put together once a picture, so that it costs nothing in a pixel how many kinds there are: "CondConv:
+    The kernel is put together once a pass, so that it costs nothing in a pixel how many kinds there are: "CondConv:
     Conditionally Parameterized Convolutions for Efficient Inference", NeurIPS 2019. What a kind adds is the product of
     two thin matrices, as in "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022; at first nothing.
 
@@ -44,5 +44,6 @@ class GuidedConv(nn.Conv2d):
         kernels = self.weight + (weighed @ self.own_in.flatten(0, 1)).unflatten(2, self.weight.shape[1:])
         if kernels.shape[0] == 1:
             return F.conv2d(x, kernels[0], self.bias, padding=1)
-        each = F.conv2d(x.flatten(0, 1)[None], kernels.flatten(0, 1), padding=1, groups=x.shape[0]).view_as(x)
-        return each + self.bias[:, None, None]  # type: ignore[index]
+        number = x.shape[0]
+        bias = self.bias.repeat(number)  # type: ignore[union-attr]
+        return F.conv2d(x.flatten(0, 1)[None], kernels.flatten(0, 1), bias, padding=1, groups=number).view_as(x)

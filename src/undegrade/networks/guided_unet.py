@@ -115,7 +115,7 @@ class GuidedUNet(GuidedNetwork):
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        """The `default` release by default."""
+        """The `default` release by default, but for `own`, 1024 there."""
 
         channels: tuple[int, ...] = (32, 64, 128)  # of each level, finest first
         encoder: tuple[int, ...] = (1, 1)  # blocks of each level but the coarsest, finest first
@@ -124,7 +124,7 @@ class GuidedUNet(GuidedNetwork):
         unshuffle: int = 2  # the picture is folded by this factor before the first convolution
         degradations: int = 11  # columns of the guide: labels, "clean" among them
         glance: int = 64  # numbers that say what the whole picture looks like
-        own: int = 1024  # the rank of what each kind adds to a kernel, times its channels; 0: nothing
+        own: int = 0  # what each kind adds to a kernel has rank min(channels, own // channels); 0: nothing
 
         def __post_init__(self) -> None:
             """Refuse what cannot be built."""

@@ -26,18 +26,12 @@ WEIGHTS = {
     "inpainting": 0.2,
 }
 
-MIXTURE = MixtureConfig(
-    degradations=tuple(DEGRADATIONS[name]() for name in TEN),
-    second=0.3,  # what lies beneath or above is to stay as it is
-    partly=0.1,  # what is not there is not to be removed
-    untold=5,
-)
 # How often each label comes while the light is learned, and while each kind learns what is its own.
-LIGHT = {**dict.fromkeys(WEIGHTS, 1), "haze": 12, "low_light": 12}
-OWN = {
-    **dict.fromkeys(WEIGHTS, 3),
-    **{"clean": 1, "jpeg": 1, "motion_blur": 2, "defocus_blur": 2, "haze": 2, "low_light": 2},
-}
+LIGHT = tuple({**dict.fromkeys(WEIGHTS, 1), "haze": 12, "low_light": 12}.values())
+RARER = {"clean": 1, "jpeg": 1, "motion_blur": 2, "defocus_blur": 2, "haze": 2, "low_light": 2}
+OWN = tuple({**dict.fromkeys(WEIGHTS, 3), **RARER}.values())
+# By then the names are learned, and what is wrong in two ways is repaired in two steps.
+STEPWISE = (("second", 0.5), ("singly", 0.9), ("untold", 0))
 
 SEEN = ("network.light.whole1", "network.light.whole2")  # of the light, and what the names go by, too
 SHARED = (  # by all kinds and the names
@@ -56,9 +50,14 @@ def release_default() -> Recipe:
     """
     return Recipe(
         name="release-default",
-        network=GuidedUNet.Config(),
+        network=GuidedUNet.Config(own=1024),
         classifier=DegradationClassifier.Config(num_blocks=1, max_channels=48, norm="batch"),
-        mixture=MIXTURE,
+        mixture=MixtureConfig(
+            degradations=tuple(DEGRADATIONS[name]() for name in TEN),
+            second=0.3,  # what lies beneath or above is to stay as it is
+            partly=0.1,  # what is not there is not to be removed
+            untold=5,
+        ),
         sharpness=16.0,  # what is repaired is what was named
         holdout=10,
         stages=_stages(),
@@ -106,9 +105,9 @@ def _stages() -> tuple[Stage, ...]:
         replace(last, objective=lit, steps=8_000),
         _light(restoring),
         replace(last, objective=lit, steps=7_000, still=(UNLIT[0], *ADDED)),
-        replace(_light(restoring), steps=2_500, lr=1e-3, mixture=_stepwise(LIGHT), still=SEEN),
-        # Each kind by itself: what is named does not change, and none stands in another's way.
-        replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=_stepwise(OWN), still=SHARED),
+        replace(_light(restoring), steps=2_500, lr=1e-3, mixture=(("weights", LIGHT), *STEPWISE), still=SEEN),
+        # Each kind by itself but for the last convolution: what is named does not change.
+        replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=(("weights", OWN), *STEPWISE), still=SHARED),
     )
 
 
@@ -123,19 +122,10 @@ def _light(stage: Stage) -> Stage:
         lr=2e-3,
         lr_floor=0.01,
         still=(),
-        mixture=_weighed(LIGHT),
+        mixture=(("weights", LIGHT),),
     )
-
-
-def _weighed(weights: dict[str, int]) -> MixtureConfig:
-    return replace(MIXTURE, weights=tuple(weights.values()))
-
-
-def _stepwise(weights: dict[str, int]) -> MixtureConfig:
-    """Names are learned by now, and what is wrong in two ways is repaired in two steps."""
-    return replace(_weighed(weights), second=0.5, singly=0.9, untold=0)
 
 
 def release_default_debug() -> Recipe:
     """The same path in seconds; what the end-to-end test runs."""
-    return debug(release_default(), GuidedUNet.Config(channels=(8, 8, 8), glance=8))
+    return debug(release_default(), GuidedUNet.Config(channels=(8, 8, 8), glance=8, own=32))

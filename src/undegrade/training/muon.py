@@ -19,7 +19,8 @@ class Muon(torch.optim.AdamW):
     """Groups with "kernels" move by orthogonal steps, w -= lr * SHARE * sqrt(max(rows, columns)) * O; others as AdamW.
 
     O is the orthogonal matrix nearest to the gradient with Nesterov's momentum, each kernel taken as a matrix of
-    (channels out, channels in * height * width), and one of three dimensions as so many matrices. Jordan et al., "Muon:
+    (channels out, channels in * height * width), and one of three dimensions as so many matrices, of which
+    those without a gradient stay. Jordan et al., "Muon:
     An optimizer for hidden layers in neural networks", 2024; the scale is that of Liu et al., "Muon is Scalable for LLM
     Training", 2025. PyTorch's own takes matrices alone.
 
@@ -59,7 +60,10 @@ class Muon(torch.optim.AdamW):
         momentum.lerp_(gradient, 1 - self.momentum)
         ahead = torch.lerp(gradient, momentum, self.momentum)
         matrices = whole(ahead) if kernel.ndim == 3 else whole(ahead).flatten(1)
-        step = shared_like(kernel, orthogonal(matrices).view(kernel.shape))
+        turned = orthogonal(matrices).view(kernel.shape)
+        if kernel.ndim == 3:  # what no picture has asked for stays, whatever its momentum says
+            turned = turned * whole(gradient).any(2, keepdim=True).any(1, keepdim=True)
+        step = shared_like(kernel, turned)
         scale = SHARE * max(matrices.shape[-2:]) ** 0.5
         kernel.mul_(1 - lr * decay).add_(step, alpha=-lr * scale)
 

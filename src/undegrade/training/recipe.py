@@ -40,7 +40,7 @@ class Stage:
     ema: float = 0.0  # decay of the averaged weights that are kept at the end; 0 keeps the last ones
     bf16: bool = True  # where the device has it
     still: tuple[str, ...] = ()  # parts of the model whose weights stay as they are: "network.light", "*.seen"
-    mixture: MixtureConfig | None = None  # its own, of the recipe's labels; None: the recipe's
+    mixture: tuple[tuple[str, Any], ...] = ()  # fields of the recipe's, and what they are in this stage instead
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
@@ -80,16 +80,16 @@ class Recipe:
         if not self.stages:
             raise ValueError("Recipe.stages is empty; expected at least one Stage")
         for number, stage in enumerate(self.stages):
-            labels = self.mixture_of(stage).labels
-            if labels != self.mixture.labels:
-                raise ValueError(
-                    f"Recipe.stages.{number}.mixture has the labels {labels}; expected the recipe's: "
-                    f"{self.mixture.labels}"
-                )
+            try:
+                mixture = self.mixture_of(stage)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"Recipe.stages.{number}.mixture: {error}") from None
+            if (mixture.labels, mixture.parts) != (self.mixture.labels, self.mixture.parts):
+                raise ValueError(f"Recipe.stages.{number}.mixture has other labels; expected the recipe's")
 
     def mixture_of(self, stage: Stage) -> MixtureConfig:
         """What a stage is trained on."""
-        return stage.mixture or self.mixture
+        return replace(self.mixture, **dict(stage.mixture))
 
 
 C = TypeVar("C", bound=object)  # a frozen dataclass
