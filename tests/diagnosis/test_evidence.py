@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from undegrade.diagnosis.evidence import NUM_EVIDENCE, change_of_colour, detail, evidence, new_clipping
+from undegrade.diagnosis.evidence import NUM_EVIDENCE, change_of_colour, detail, evidence, likeness, new_clipping
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
@@ -15,7 +15,8 @@ def test_nothing_done_leaves_no_trace(scene: Scene) -> None:
     assert facts.shape == (NUM_EVIDENCE,)
     assert not facts[1:4].any()
     assert facts[9] == facts[10]
-    assert facts[-1] == pytest.approx(1, abs=1e-3)
+    assert likeness(facts[None]) == pytest.approx(1, abs=1e-3)
+    assert len(set(facts[14:18])) == 1
 
 
 def test_what_was_done_is_seen(scene: Scene) -> None:
@@ -27,10 +28,22 @@ def test_what_was_done_is_seen(scene: Scene) -> None:
     burnt[:, :16] = 1
     assert new_clipping(evidence(picture, burnt)[None]) == pytest.approx(0.25)
     other = picture[:, ::-1, ::-1].copy()
-    assert evidence(picture, other)[-1] < 0.9
+    assert likeness(evidence(picture, other)[None]) < 0.9
     rng = np.random.default_rng(0)
     noisy = (picture + 0.05 * rng.normal(size=picture.shape)).astype(np.float32)
     assert evidence(noisy, picture)[9] > evidence(noisy, picture)[10]
+
+
+def test_what_few_pixels_had_and_where_the_values_end_is_seen(scene: Scene) -> None:
+    picture = 0.3 + 0.4 * scene(100, 100)
+    scratched = picture.copy()
+    scratched[:, 50] = 1  # a hundredth of the pixels
+    of_few = evidence(scratched, picture)[14:18]
+    assert of_few[0] == of_few[1] < of_few[3]
+    dark, bright = (float(np.percentile(of, share)) for of, share in ((picture.min(0), 1), (picture.max(0), 99)))
+    wider = (picture - 0.3) / 0.5
+    found = evidence(picture, wider)[18:]
+    np.testing.assert_allclose(found, [dark, bright, (dark - 0.3) / 0.5, (bright - 0.3) / 0.5], atol=1e-4)
 
 
 def test_detail_is_the_difference_of_neighbours() -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,13 @@ def test_the_clues_depend_on_what_was_treated(head: Head, context: Context) -> N
     one, other = (head.clues(before, before, facts, np.array([kind])) for kind in (0, 1))
     assert one.shape == (1, len(head.centre))
     assert not np.array_equal(one, other)
+
+
+def test_a_head_from_when_less_was_seen_goes_by_that(head: Head, context: Context) -> None:
+    before, facts = np.stack([context(3, 1)]), np.arange(NUM_EVIDENCE, dtype=np.float32)[None]
+    older = replace(head, centre=head.centre[8:], spread=head.spread[8:])
+    whole, less = (one.clues(before, before, facts, np.array([0])) for one in (head, older))
+    np.testing.assert_array_equal(less, np.delete(whole, range(NUM_EVIDENCE - 8, NUM_EVIDENCE), axis=1))
 
 
 def test_a_head_comes_back_as_it_was_saved(head: Head, tmp_path: Path) -> None:

@@ -10,16 +10,19 @@ Pixels = NDArray[np.float32]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 BLOCK = 8  # pixels, side of the squares over which shifts of tone are taken
 SMALL = 1e-3  # a quarter of a level of 8 bits, below which ratios and logarithms do not tell apart
-NUM_EVIDENCE = 14
+FEW = (50, 90, 99, 99.9)  # per cent of the pixels: a scratch or a flake is taken out of few of them
+ENDS = (1, 99)  # per cent, below which the darkest and above which the brightest values count as no more than that
+NUM_EVIDENCE = 22
 
 
 def evidence(before: Pixels, after: Pixels) -> Pixels:
-    """What became of a part of a picture: (14,).
+    """What became of a part of a picture: (22,).
 
     The change's size (log of its root mean square), its mean of each colour, how it varies from square to square, the
     share of pixels at 0 and at 1 before and after, the detail (root mean square of the differences of neighbours, its
-    log) before and after, the mean light before and after, and how alike the two are in the large (correlation of the
-    squares' luma).
+    log) before and after, the mean light before and after, how alike the two are in the large (correlation of the
+    squares' luma), the change that few pixels exceed (logs, see `FEW`), and where the darkest colours of the pixels
+    begin and the brightest end (see `ENDS`), before and after.
 
     Args:
         before: (3, H, W) in [0, 1], at least 16 pixels a side.
@@ -40,18 +43,30 @@ def evidence(before: Pixels, after: Pixels) -> Pixels:
             *(_log(detail(luma)) for luma in inks),
             *(float(luma.mean()) for luma in inks),
             float(alike),
+            *(_log(float(size)) for size in np.percentile(np.abs(change).max(0), FEW)),
+            *(end for picture in (before, after) for end in _ends(picture)),
         ],
         np.float32,
     )
 
 
+def _ends(picture: Pixels) -> tuple[float, float]:
+    dark, bright = ENDS
+    return float(np.percentile(picture.min(0), dark)), float(np.percentile(picture.max(0), bright))
+
+
+def likeness(facts: Pixels) -> float:
+    """Of (N, 22): how alike the parts and what became of them are in the large, mean over the parts."""
+    return float(facts[:, 13].mean())
+
+
 def new_clipping(facts: Pixels) -> float:
-    """Of (N, 14): the mean share of pixels that are newly 0 or 1."""
+    """Of (N, 22): the mean share of pixels that are newly 0 or 1."""
     return float((facts[:, 6] - facts[:, 5] + facts[:, 8] - facts[:, 7]).mean())
 
 
 def change_of_colour(facts: Pixels) -> float:
-    """Of (N, 14): how far the mean colour of a part moves at most in one of the three, mean over the parts."""
+    """Of (N, 22): how far the mean colour of a part moves at most in one of the three, mean over the parts."""
     return float(np.abs(facts[:, 1:4]).max(1).mean())
 
 

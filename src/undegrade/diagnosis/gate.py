@@ -10,7 +10,7 @@ import numpy as np
 
 from undegrade.batch import CLEAN
 from undegrade.diagnosis.diagnosis import LIKELY, PHRASES, SURE, UNKNOWN, Diagnosis
-from undegrade.diagnosis.evidence import change_of_colour, evidence, new_clipping
+from undegrade.diagnosis.evidence import change_of_colour, evidence, likeness, new_clipping
 from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, Numbers, sigmoid
 from undegrade.diagnosis.judges import EVERYTHING, Wish
 from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
@@ -188,7 +188,7 @@ class Gate:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
         if not tonal and change_of_colour(facts) > COLOUR:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change the colours")
-        if facts[:, -1].mean() < (TONAL_ALIKE if tonal else ALIKE):
+        if likeness(facts) < (TONAL_ALIKE if tonal else ALIKE):
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)

@@ -147,7 +147,7 @@ class Head:
         """
         rows = np.arange(len(before))
         one_hot = np.eye(len(self.kinds), dtype=np.float32)[treated]
-        parts = [evidence, one_hot]
+        parts = [one_hot]
         for contexts in (before, after):
             reading = self.read(contexts)
             parts += [
@@ -157,7 +157,9 @@ class Head:
                 reading.own[rows, treated][:, None],
                 reading.levels[rows, treated],
             ]
-        return np.concatenate(parts, axis=1)
+        # A head that was calibrated before there were so many knows the first ones.
+        known = len(self.centre) - sum(part.shape[1] for part in parts) if len(self.centre) else None
+        return np.concatenate([evidence[:, :known], *parts], axis=1)
 
     def places(self, embedding: Numbers) -> Numbers:
         """(N, E), embeddings in standard deviations from the mean, of unit length: only where they lie counts."""
