@@ -1,6 +1,5 @@
 """What the restorer does with a judge that wants to see repairs tried."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -47,7 +46,6 @@ class Answer:
     strength: float
     gain: float
     reason: str = ""
-    spare: float = -math.inf
 
 
 @dataclass
@@ -71,8 +69,11 @@ class Ordered:
     def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(kind for kind in self.answers if kind not in done)
 
-    def doubts(self, finding: Found) -> tuple[str, ...]:
-        return self.doubtful
+    def likely(self, finding: Found) -> tuple[str, ...]:
+        return tuple(self.answers)
+
+    def doubts(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+        return () if done else self.doubtful
 
     def weigh(self, trial: Trial) -> Answer:
         self.trials.append(trial)
@@ -89,44 +90,13 @@ def test_what_promises_most_comes_first_and_then_the_rest(scene: Scene) -> None:
     np.testing.assert_allclose(judge.trials[2].parts[0], picture.pixels + 0.2, atol=1e-6)  # as it is by then
 
 
-@pytest.mark.parametrize(
-    ("haze", "noise", "done"),
-    [
-        (-2, 3, (("haze", 1), ("noise", 1))),  # together more than is demanded
-        (-3, 2, ()),
-        (-math.inf, 9, ()),  # haze is forbidden for another reason
-    ],
-)
-def test_what_falls_short_alone_is_weighed_with_what_comes_after_it(
-    haze: float, noise: float, done: tuple[tuple[str, float], ...], scene: Scene
-) -> None:
-    class Hidden(Ordered):
-        def weigh(self, trial: Trial) -> Answer:
-            found = super().weigh(trial)
-            hidden = trial.kind == "noise" and trial.parts[0].mean() < 0.4  # before the haze is gone
-            return Answer(0, 0, "noise: might do harm", -9) if hidden else found
-
-    judge = Hidden({"haze": Answer(0, 0, "haze: might do harm", haze), "noise": Answer(1, noise, "", noise)})
-    picture = Picture(pixels=scene(64, 80) * np.float32(0.2) + np.float32(0.25))
-    treatment = Restorer(Shift(), judge).restore(picture).treatment
-    assert treatment.repaired == done
-    assert ("haze" in treatment.reason) == (not done)
-
-
-def test_what_is_not_asked_for_any_more_makes_up_for_nothing(scene: Scene) -> None:
-    class Gone(Ordered):
-        def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
-            return () if done else ("haze", "noise")
-
-    judge = Gone({"haze": Answer(0, 0, "haze: might do harm", -1), "noise": Answer(0, 0, "noise: might do harm", -1)})
-    assert not Restorer(Shift(), judge).restore(Picture(pixels=scene(64, 80))).changed
-    assert [trial.kind for trial in judge.trials] == ["haze", "noise"]
-
-
 def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:
     class Seeing(Ordered):
         def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
             return Found(label="haze" if contexts[0, 0] < 0.5 else "noise")
+
+        def likely(self, finding: Found) -> tuple[str, ...]:
+            return (finding.label,)
 
         def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(kind for kind in (finding.label,) if kind not in done)
@@ -134,6 +104,19 @@ def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:
     judge = Seeing({"haze": Answer(1, 1), "noise": Answer(1, 1)})
     dark = scene(64, 80) * np.float32(0.1) + np.float32(0.41)  # 0.1 more, and it is taken for noisy
     assert Restorer(Shift(), judge).restore(Picture(pixels=dark)).treatment.repaired == (("haze", 1),)
+
+
+def test_what_was_likely_at_first_is_repaired_once_it_is_sure(scene: Scene) -> None:
+    class Clearing(Ordered):
+        def likely(self, finding: Found) -> tuple[str, ...]:
+            return ("haze", "noise")
+
+        def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+            return ("noise", "rain") if done == ("haze",) else () if done else ("haze",)
+
+    judge = Clearing({"haze": Answer(1, 1), "noise": Answer(1, 1)})
+    treatment = Restorer(Shift(), judge).restore(Picture(pixels=scene(64, 80))).treatment
+    assert treatment.repaired == (("haze", 1), ("noise", 1))  # the rain is a trace of a repair
 
 
 def test_what_is_not_sure_enough_to_be_tried_is_said(scene: Scene) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,13 +68,11 @@ class Judgement:
     Args:
         strength: one of `STRENGTHS`, or 0.
         gain: dB of PSNR that are expected.
-        spare: dB by which the cautious gain of the whole repair is above the demand; -inf where that was not asked.
         reason: why not wholly; empty where nothing speaks against it.
     """
 
     strength: float
     gain: float
-    spare: float = -math.inf
     reason: str = ""
 
 
@@ -87,8 +84,7 @@ class Gate:
     there is no more of the kind afterwards; hardly any pixel is newly black or white; colours stay (but for haze and
     low light); the picture stays alike in the large; and the gain that nine of ten such repairs exceed (three of four,
     of some kinds), is more than was found to be needed for few to do harm (`Head.demanded`), at full
-    strength or at half. What falls short of that alone is weighed once more with what may be done after it: darkness
-    hides what it costs to leave haze, and the reverse.
+    strength or at half.
 
     Args:
         head: of the model.
@@ -169,10 +165,14 @@ class Gate:
             return tuple(open_kinds[:1])
         return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= self.head.needs(kind))[:AT_ONCE]
 
-    def doubts(self, finding: Diagnosis) -> tuple[str, ...]:
-        """What is present and wanted, and less probable than it needs to be."""
-        unsure = [kind for kind in finding.present if finding.probabilities[kind] < self.head.needs(kind)]
-        kinds = [] if self.wish.force else [kind for kind in unsure if self.wish.wanted(kind)]
+    def likely(self, finding: Diagnosis) -> tuple[str, ...]:
+        """What is present and wanted."""
+        return tuple(kind for kind in finding.present if self.wish.wanted(kind))
+
+    def doubts(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
+        """What is present, wanted and not repaired, and less probable than it needs to be."""
+        open_kinds = () if self.wish.force else (kind for kind in self.likely(finding) if kind not in done)
+        kinds = [kind for kind in open_kinds if finding.probabilities[kind] < self.head.needs(kind)]
         return tuple(f"{PHRASES[kind]}: not sure enough of it to try a repair" for kind in kinds)
 
     def weigh(self, trial: Tried) -> Judgement:
@@ -192,13 +192,11 @@ class Gate:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
-        spares = foretold[:, self.head.quantile(trial.kind)] - self.head.demanded[place]
-        for strength, gain, spare in zip(STRENGTHS, foretold, spares, strict=True):
-            if spare > 0:
+        for strength, gain, demand in zip(STRENGTHS, foretold, self.head.demanded[place], strict=True):
+            if gain[self.head.quantile(trial.kind)] > demand:
                 reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
-                return Judgement(strength=strength, gain=float(gain[EXPECTED]), spare=float(spares[0]), reason=reason)
-        reason = f"{phrase}: a repair might do harm, so left as it is"
-        return Judgement(strength=0, gain=0, spare=float(spares[0]), reason=reason)
+                return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
+        return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
 
     def _visible(self, contexts: Numbers, place: int) -> float:
         """How much of a kind there is in parts of a picture, in the mean: its probability times its level."""

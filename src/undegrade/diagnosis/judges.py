@@ -87,7 +87,11 @@ class OwnJudge:
             return (None,)
         return tuple(kind for kind in finding.present if self.wish.wanted(kind))[:1]
 
-    def doubts(self, finding: Diagnosis) -> tuple[str, ...]:
+    def likely(self, finding: Diagnosis) -> tuple[str, ...]:
+        """Nothing: one repair is all."""
+        return ()
+
+    def doubts(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         """None: what is named is repaired."""
         return ()
 

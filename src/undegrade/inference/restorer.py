@@ -19,7 +19,7 @@ from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
-from undegrade.inference.treatment import F, Judge, Look, Outcome, Step, Treatment, Trial, steered, surely
+from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -125,67 +125,53 @@ class Restorer(Generic[F]):
             return Treatment(finding=None, steps=(Step(kind=None, context=_mean(look.contexts)),))
         finding = self.judge.name(look.contexts, self.backend.labels)
         steps: list[Step] = []
-        reasons = list(self.judge.doubts(finding))
-        current = finding
+        reasons: list[str] = []
+        # What was not there at first is a trace of a repair, and no reason for another one.
+        current, likely = finding, self.judge.likely(finding)
         while len(steps) < STEPS:
             done = tuple(step.kind for step in steps if step.kind is not None)
-            # What was not there at first is a trace of a repair, and no reason for another one.
-            kinds = self.judge.candidates(finding, done)
+            kinds = self.judge.candidates(current, done)
             if current is not finding:
-                kinds = tuple(kind for kind in self.judge.candidates(current, done) if kind in kinds)
-            taken, said, look = self._next(kinds, look, STEPS - len(steps))
+                kinds = tuple(kind for kind in kinds if kind in likely)
+            step, said, look = self._next(kinds, look)
             reasons += said
-            steps += taken
-            if not taken or not self.judge.checks:
+            if step is None:
+                break
+            steps.append(step)
+            if not self.judge.checks:
                 break
             current = self.judge.name(look.contexts, self.backend.labels)
-        return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys(reasons)))
+        doubts = self.judge.doubts(finding, tuple(step.kind for step in steps if step.kind is not None))
+        return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys([*doubts, *reasons])))
 
-    def _next(self, kinds: tuple[str | None, ...], look: Look, room: int) -> tuple[list[Step], list[str], Look]:
-        """The repair that promises most, what speaks against more of it, and how the samples look after it.
-
-        Where none may be done alone, two, of at most `room`.
-        """
-        tried: list[Outcome] = []
+    def _next(self, kinds: tuple[str | None, ...], look: Look) -> tuple[Step | None, list[str], Look]:
+        """The repair that promises most, what speaks against more of it, and how the samples look after it."""
+        context, best, refused = _mean(look.contexts), None, []
         for kind in kinds:
             if kind is None:
-                return [Step(kind=None, context=_mean(look.contexts))], [], look
+                return Step(kind=None, context=context), [], look
             if not self.judge.checks:
-                return [self._step(look, kind)], [], look
-            tried.append(self._weighed(look, kind))
-        good = [one for one in tried if one.verdict.strength]
-        if not good:
-            pairs = [pair for one in tried for pair in self._pairs(one, kinds)] if room > 1 else []
-            if not pairs:
-                return [], [one.verdict.reason for one in tried], look
-            first, second = max(pairs, key=_spare)
-            return [self._step(look, first.kind), self._step(first.after, second.kind)], [], second.after
-        best = max(good, key=lambda one: one.verdict.gain)
-        strength, after = best.verdict.strength, best.after
-        if strength < 1:
-            parts = zip(best.trial.parts, best.trial.repaired, strict=True)
-            after = self._look_at([_mixed(part, repaired, strength) for part, repaired in parts])
-        return [self._step(look, best.kind, strength)], [best.verdict.reason] * bool(best.verdict.reason), after
-
-    def _pairs(self, first: Outcome, kinds: tuple[str | None, ...]) -> Iterator[tuple[Outcome, Outcome]]:
-        """A repair that falls short alone with each of those that make up for it, and are still asked for after it."""
-        if first.verdict.spare == -math.inf:
-            return
-        found = self.judge.name(first.after.contexts, self.backend.labels)
-        for kind in self.judge.candidates(found, (first.kind,)):
-            if kind is not None and kind in kinds:
-                second = self._weighed(first.after, kind)
-                if second.verdict.strength == 1 and _spare((first, second)) > 0:
-                    yield first, second
-
-    def _step(self, look: Look, kind: str, strength: float = 1) -> Step:
-        return Step(kind=kind, context=self._turned(_mean(look.contexts), kind), strength=strength)
+                return Step(kind=kind, context=self._turned(context, kind)), [], look
+            trial, after = self._try(look, kind)
+            verdict = self.judge.weigh(trial)
+            if not verdict.strength:
+                refused.append(verdict.reason)
+            elif best is None or verdict.gain > best[0].gain:
+                best = verdict, trial, after
+        if best is None:
+            return None, refused, look
+        verdict, trial, after = best
+        step = Step(kind=trial.kind, context=self._turned(context, trial.kind), strength=verdict.strength)
+        if verdict.strength < 1:
+            pairs = zip(trial.parts, trial.repaired, strict=True)
+            after = self._look_at([_mixed(part, repaired, verdict.strength) for part, repaired in pairs])
+        return step, [verdict.reason] * bool(verdict.reason), after
 
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)
 
-    def _weighed(self, look: Look, kind: str) -> Outcome:
-        """What comes of a repair of some of the samples."""
+    def _try(self, look: Look, kind: str) -> tuple[Trial, Look]:
+        """A repair of some of the samples; and what is seen of them afterwards."""
         chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
         repaired = []
         for number in chosen:
@@ -201,7 +187,7 @@ class Restorer(Generic[F]):
             parts=tuple(look.parts[number] for number in chosen),
             repaired=after.parts,
         )
-        return Outcome(trial=trial, verdict=self.judge.weigh(trial), after=after)
+        return trial, after
 
     def restore(
         self,
@@ -339,11 +325,6 @@ class Restorer(Generic[F]):
 def _mean(contexts: Pixels) -> Pixels:
     mean: Pixels = contexts.mean(axis=0, dtype=np.float32)
     return mean
-
-
-def _spare(pair: tuple[Outcome, Outcome]) -> float:
-    """What two repairs, one after the other, are foretold to gain beyond what is demanded, dB."""
-    return pair[0].verdict.spare + pair[1].verdict.spare
 
 
 def _mixed(part: Pixels, repaired: Pixels, strength: float) -> Pixels:

@@ -72,29 +72,8 @@ class Verdict(Protocol):
         """The dB of PSNR that are expected of it."""
 
     @property
-    def spare(self) -> float:
-        """The dB, cautiously foretold, beyond what is demanded of the whole repair; below 0 where that forbids it.
-
-        Minus infinity where anything else does.
-        """
-
-    @property
     def reason(self) -> str:
         """Why less than all of it, in words; empty where nothing speaks against it."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
-    """A trial, what it has shown, and how the parts look afterwards."""
-
-    trial: Trial
-    verdict: Verdict
-    after: Look
-
-    @property
-    def kind(self) -> str:
-        """What was repaired."""
-        return self.trial.kind
 
 
 class Judge(Protocol[F]):
@@ -123,8 +102,11 @@ class Judge(Protocol[F]):
             done: what was repaired already.
         """
 
-    def doubts(self, finding: F) -> tuple[str, ...]:
-        """What is named but not surely enough to be tried, in words."""
+    def likely(self, finding: F) -> tuple[str, ...]:
+        """What is there, it seems, and wanted to be repaired; once something else is, it may be sure enough to be."""
+
+    def doubts(self, finding: F, done: tuple[str, ...]) -> tuple[str, ...]:
+        """What is named but not surely enough to be tried, and was not repaired all the same, in words."""
 
     def weigh(self, trial: Trial) -> Verdict:
         """How far a repair may go."""

@@ -105,7 +105,7 @@ def _stages() -> tuple[Stage, ...]:
         replace(last, objective=lit, steps=8_000),
         _light(restoring),
         replace(last, objective=lit, steps=7_000, still=(UNLIT[0], *ADDED)),
-        replace(_light(restoring), steps=2_500, lr=1e-3, mixture=(("weights", LIGHT), *STEPWISE), still=SEEN),
+        replace(_light(restoring), steps=3_000, lr=1e-3, mixture=(("weights", LIGHT), *STEPWISE), still=SEEN),
         # Each kind by itself but for the last convolution: what is named does not change.
         replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=(("weights", OWN), *STEPWISE), still=SHARED),
     )

@@ -29,11 +29,11 @@ NEEDED = {
     "snow": 0.8,
     "low_light": 0.8,
     "mosaic": 0.7,
-    "inpainting": 0.8,
+    "inpainting": 0.6,
 }
 # Kinds that are gone by a quartile of the gain, others by its tenth quantile: a repair that was not called for costs
-# little; or, of haze and low light, the gain is foretold so widely that the latter would leave much of it.
-QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze", "low_light")
+# little; or the gain is foretold so widely that the latter would leave much of it.
+QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze", "low_light", "rain", "inpainting")
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that

@@ -50,6 +50,8 @@ GUISES: dict[str, tuple[Step, ...]] = {
     "haze": (Haze(density=(1.5, 6.0), relief=(0.5, 1.0)),),
 }
 GUISED = 0.4
+# These hide each other, so that what a repair of one does is another thing where both are: so often of two or three.
+TOGETHER, TOGETHER_SHARE = ("haze", "low_light"), 0.25
 HIDES = {"low_light": ("noise",)}  # what comes with a kind, so that nobody can say whether it is there
 
 
@@ -99,8 +101,7 @@ def draw_specimen(
     shares = np.array([share if others or name != "other" else 0 for name, share in SHARES.items()])
     way = str(rng.choice(list(SHARES), p=shares / shares.sum()))
     count = min(len(kinds), {"clean": 0, "one": 1, "two": 2, "three": 3, "other": 0}[way])
-    names = [str(name) for name in rng.choice(kinds, count, replace=False)] if count else []
-    names = sorted(names, key=ORDER.index) if way != "other" else [str(rng.choice(others))]
+    names = _drawn(kinds, count, rng) if way != "other" else [str(rng.choice(others))]
     present, levels = np.zeros(len(kinds), np.float32), np.full(len(kinds), np.nan, np.float32)
     hidden = list[str]()
     for name in names:
@@ -124,6 +125,14 @@ def draw_specimen(
         way=way,
         label="+".join(names) or "clean",
     )
+
+
+def _drawn(kinds: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
+    """So many of the kinds, in the order in which they happen."""
+    names = [str(name) for name in rng.choice(kinds, count, replace=False)] if count else []
+    if count > 1 and set(TOGETHER) <= set(kinds) and rng.random() < TOGETHER_SHARE:
+        names = [*TOGETHER, *(name for name in names if name not in TOGETHER)][:count]
+    return sorted(names, key=ORDER.index)
 
 
 def _guise(name: str, rng: np.random.Generator) -> Step | None:
