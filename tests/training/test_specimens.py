@@ -5,7 +5,18 @@ from undegrade.data.folder import CleanFolder
 from undegrade.degradations import DEGRADATIONS, TEN
 from undegrade.images import Picture, write_picture
 from undegrade.metrics import psnr
-from undegrade.training.specimens import GUISED, GUISES, ORDER, SEEN, SHARES, UNSEEN, draw_specimen, first_level
+from undegrade.training.specimens import (
+    GUISED,
+    GUISES,
+    ORDER,
+    SEEN,
+    SHARES,
+    TOGETHER,
+    TOGETHER_SHARE,
+    UNSEEN,
+    draw_specimen,
+    first_level,
+)
 
 OTHERS = ("halftone", "pixelation")
 
@@ -74,8 +85,12 @@ def test_in_a_camera_s_file_nobody_can_say_whether_jpeg_is_there(photos: CleanFo
     doubtful = [np.isnan(s.present[TEN.index("jpeg")]) for s in noisy]
     assert not any(doubt for guise, doubt in zip(guised, doubtful, strict=True) if not guise)
     assert 0 < sum(doubtful) < sum(guised)  # in one of three guises
-    hazy = [s for s in found if s.label == "haze"]
-    assert 0 < sum(np.isnan(s.levels[TEN.index("haze")]) for s in hazy) < len(hazy)
+
+
+def test_darkness_and_haze_come_together_more_often_than_by_chance(photos: CleanFolder) -> None:
+    found = [draw_specimen(photos, number, kinds=TEN, others=(), seed=0, side=32) for number in range(600)]
+    several = [set(s.label.split("+")) for s in found if s.way in ("two", "three")]
+    assert sum(set(TOGETHER) <= names for names in several) / len(several) == pytest.approx(TOGETHER_SHARE, abs=0.1)
 
 
 def test_without_others_none_are_drawn(photos: CleanFolder) -> None:

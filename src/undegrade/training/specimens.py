@@ -15,7 +15,6 @@ from undegrade.data.folder import CleanFolder
 from undegrade.degradations import DEGRADATIONS, Step, replay
 from undegrade.degradations.camera_noise import CameraNoise
 from undegrade.degradations.chain import Chain, single_names
-from undegrade.degradations.haze import Haze
 from undegrade.degradations.jpeg import Jpeg
 from undegrade.degradations.poisson_noise import PoissonNoise
 from undegrade.metrics import psnr, quantise
@@ -43,11 +42,10 @@ WEAK_SHARE, WEAK = 0.4, (0.0, 0.35)
 WHOLE = (0.0, 1.0)
 SEEN, UNSEEN = 40.0, 46.0  # dB: a step that changes the picture more is there, one that changes it less is not
 # What else goes by a kind's name, and how often: a grader that has seen only even noise misses a camera's, in a file
-# above all; and the haze of a whole room or street, as in RESIDE, is deeper than that of most patches.
+# above all.
 CAMERA = CameraNoise()
 GUISES: dict[str, tuple[Step, ...]] = {
     "noise": (CAMERA, PoissonNoise(), Chain(steps=(CAMERA, Jpeg(quality=(80, 98))))),
-    "haze": (Haze(density=(1.5, 6.0), relief=(0.5, 1.0)),),
 }
 GUISED = 0.4
 # These hide each other, so that what a repair of one does is another thing where both are: so often of two or three.
