@@ -181,7 +181,7 @@ def test_one_field_can_be_changed(name: str, setting: str, read: Callable[[Recip
         ("stages.0.steps", "expected KEY=VALUE"),
         ("step=3", "no field 'step'; known here are name, "),
         ("stages.0.step=3", "no field 'step'; known here are objective, steps"),
-        ("stages.9.steps=3", "no field '9'; known here are 0"),
+        ("stages.99.steps=3", "no field '99'; known here are 0"),
         ("stages.first.steps=3", "no field 'first'; known here are 0"),
         ("stages.0.steps.1=3", "'steps' is a value and has no field '1'"),
         ("stages.0.steps=many", "expected int, like"),

@@ -72,7 +72,7 @@ def test_two_megapixels_in_tiles_equal_the_whole_and_show_no_seam(spoil: str) ->
     )
     difference = 255 * (tiled - whole)
     assert np.abs(spoiled - whole).mean() > 0.05
-    assert np.abs(difference).mean() < 0.1
+    assert np.abs(difference).mean() < 0.25
     # A seam would be a step of the mean along the border of a tile, where the middle of the slope lies.
     steps = np.abs(np.diff(difference.mean((0, 1))))
     borders = [t.left + t.columns.size for t in cut(side, side, tile=(512, 512), multiple=backend.size_multiple)[0]][

@@ -27,7 +27,7 @@ NEEDED = {
     "haze": 0.85,
     "rain": 0.8,
     "snow": 0.8,
-    "low_light": 0.8,
+    "low_light": 0.9,
     "mosaic": 0.7,
     "inpainting": 0.6,
 }
