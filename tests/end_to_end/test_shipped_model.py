@@ -78,7 +78,7 @@ def test_two_megapixels_in_tiles_equal_the_whole_and_show_no_seam(spoil: str) ->
     borders = [t.left + t.columns.size for t in cut(side, side, tile=(512, 512), multiple=backend.size_multiple)[0]][
         :-1
     ]
-    assert len(borders) == 2
+    assert len(borders) == 3
     assert max(steps[border - OVERLAP : border].max() for border in borders) < 0.05
 
 

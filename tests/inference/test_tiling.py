@@ -116,7 +116,7 @@ def test_tiles_that_disagree_are_joined_by_a_slope_not_a_step() -> None:
 def test_tiles_are_no_larger_than_needed() -> None:
     grid = cut(1000, 768, tile=(768, 768), multiple=16)
     found = [(tile.top, tile.rows.size, tile.columns.size) for row in grid for tile in row]
-    assert found == [(0, 528, 768), (480, 520, 768)]
+    assert found == [(0, 544, 768), (464, 536, 768)]
 
 
 def test_the_margin_does_not_count() -> None:
