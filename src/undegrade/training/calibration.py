@@ -21,7 +21,8 @@ Numbers = NDArray[np.float32]
 
 # The probability from which on a kind is repaired, where a half is not enough: where it was taken for what it is not,
 # such as thin lines for scratches, or grain for darkness, its repair ruins the picture. These and the next were chosen
-# by what they keep and harm of held-out pictures, haze's by two harms on Kodak24 (docs/experiments.md).
+# by what they keep and harm of held-out pictures, those of haze and low light by harms on Kodak24
+# (docs/experiments.md).
 NEEDED = {
     "defocus_blur": 0.6,
     "haze": 0.85,

@@ -20,9 +20,8 @@ class Muon(torch.optim.AdamW):
 
     O is the orthogonal matrix nearest to the gradient with Nesterov's momentum, each kernel taken as a matrix of
     (channels out, channels in * height * width), and one of three dimensions as so many matrices, of which
-    those without a gradient stay. Jordan et al., "Muon:
-    An optimizer for hidden layers in neural networks", 2024; the scale is that of Liu et al., "Muon is Scalable for LLM
-    Training", 2025. PyTorch's own takes matrices alone.
+    those without a gradient stay. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the
+    scale is that of Liu et al., "Muon is Scalable for LLM Training", 2025. PyTorch's own takes matrices alone.
 
     Args:
         groups: as of AdamW, each with "kernels", whether it moves so.
