@@ -42,8 +42,26 @@ def test_what_few_pixels_had_and_where_the_values_end_is_seen(scene: Scene) -> N
     assert of_few[0] == of_few[1] < of_few[3]
     dark, bright = (float(np.percentile(of, share)) for of, share in ((picture.min(0), 1), (picture.max(0), 99)))
     wider = (picture - 0.3) / 0.5
-    found = evidence(picture, wider)[18:]
+    found = evidence(picture, wider)[18:22]
     np.testing.assert_allclose(found, [dark, bright, (dark - 0.3) / 0.5, (bright - 0.3) / 0.5], atol=1e-4)
+
+
+def test_a_scratch_is_told_from_a_wire(scene: Scene) -> None:
+    picture = np.broadcast_to(0.4 + 0.2 * scene(100, 100), (3, 100, 100)).astype(np.float32)
+    scratched, wired, grainy = picture.copy(), picture.copy(), picture.copy()
+    scratched[:, 50:52] = 1
+    wired[:, 50:52] = np.array([0.6, 0.3, 0.3], np.float32)[:, None, None]
+    grainy[:, ::10, ::10] = 1
+    scratch, wire, grain = (evidence(of, picture)[22:] for of in (scratched, wired, grainy))
+    share, part, elsewhere, near, far, farthest, colour, sign = range(8)
+    assert scratch[share] == pytest.approx(np.log10(0.02 + 1e-3))
+    assert scratch[part] == pytest.approx(1)
+    assert scratch[elsewhere] == pytest.approx(-3)
+    assert scratch[near] > 2 * grain[near] > 0
+    assert scratch[far] == scratch[farthest] == scratch[colour] == 0 < min(wire[far], wire[farthest])
+    assert wire[colour] == pytest.approx(0.3)
+    assert scratch[sign] == -1
+    assert not evidence(picture, picture)[23:].any()
 
 
 def test_detail_is_the_difference_of_neighbours() -> None:

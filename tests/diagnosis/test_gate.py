@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from undegrade.diagnosis import Gate, Wish
-from undegrade.diagnosis.head import Head, Numbers
+from undegrade.diagnosis.head import STRENGTHS, Head, Numbers
 from undegrade.errors import UndegradeError
 
 Context = Callable[..., Numbers]
@@ -117,6 +117,30 @@ def test_a_repair_that_may_do_harm_is_halved_or_left(head: Head, context: Contex
         verdict = Gate(head=doubtful).weigh(trial(context, picture, picture))
         assert verdict.strength == strength
         assert reason in verdict.reason
+
+
+def test_a_repair_may_go_three_quarters_of_the_way(head: Head, context: Context, scene: Scene) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)
+    gains = np.array([-1, 0, 1, 0.2, 1, 2, 0.3, 1, 1.5], np.float32)
+    finer = replace(
+        head,
+        gain=(*head.gain[:4], np.zeros((9, 5), np.float32), gains),
+        demanded=np.zeros((2, 3), np.float32),
+        strengths=STRENGTHS,
+    )
+    verdict = Gate(head=finer).weigh(trial(context, picture, picture))
+    assert (verdict.strength, verdict.gain) == (0.75, 2)
+    assert "by three quarters" in verdict.reason
+
+
+def test_what_covers_a_picture_may_be_most_of_it(head: Head, context: Context, scene: Scene) -> None:
+    wall = np.full((3, 64, 64), 0.5, np.float32)
+    covered = wall.copy()
+    covered[:, 20:23] = 0.9
+    of = replace(head, kinds=("noise", "inpainting"))
+    scratches = {"kind": "inpainting", "before": np.stack([context(-4, 4)] * 2)}
+    assert Gate(head=of).weigh(trial(context, covered, wall, **scratches)).strength == 1
+    assert "what is in the picture" in Gate(head=of).weigh(trial(context, covered, wall)).reason
 
 
 def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Scene) -> None:

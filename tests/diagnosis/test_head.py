@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
-from undegrade.diagnosis.head import Head, Numbers, read_head, save_head, sigmoid
+from undegrade.diagnosis.head import STRENGTHS, Head, Numbers, read_head, save_head, sigmoid
 from undegrade.diagnosis.severity import frechet_mean
 from undegrade.errors import UndegradeError
 
@@ -63,6 +64,16 @@ def test_a_head_comes_back_as_it_was_saved(head: Head, tmp_path: Path) -> None:
                 np.testing.assert_allclose(a, b, atol=1e-3)
         else:
             assert one == other
+
+
+def test_a_head_that_does_not_say_its_strengths_has_two(head: Head, tmp_path: Path) -> None:
+    save_head(replace(head, strengths=STRENGTHS), tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as file:
+        arrays = dict(file)
+    about = json.loads(str(arrays.pop("about")))
+    assert about.pop("strengths") == list(STRENGTHS)
+    np.savez(tmp_path / "older.npz", about=np.array(json.dumps(about)), **arrays)
+    assert read_head(tmp_path / "older.npz").strengths == (1.0, 0.5)
 
 
 def test_what_is_no_calibration_is_refused(head: Head, tmp_path: Path) -> None:

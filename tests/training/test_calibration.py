@@ -3,7 +3,7 @@ import pytest
 
 from undegrade.degradations import DEGRADATIONS
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
-from undegrade.diagnosis.head import QUANTILES, sigmoid
+from undegrade.diagnosis.head import QUANTILES, STRENGTHS, sigmoid
 from undegrade.diagnosis.severity import LEVELS
 from undegrade.training.calibration import Fit, Subject, fit_head, scale_of
 from undegrade.training.observations import Observations
@@ -21,7 +21,7 @@ def observations(count: int, seed: int) -> Observations:
     rest = rng.normal(size=(count, 2 * len(LEVELS) + 3))
     before = np.concatenate([embedding, odds / 2, rest], axis=1).astype(np.float32)
     evidence = rng.normal(size=(count, NUM_EVIDENCE)).astype(np.float32)
-    gains = evidence[:, :1] + rng.normal(0, 0.5, (count, 2))
+    gains = evidence[:, :1] + rng.normal(0, 0.5, (count, len(STRENGTHS)))
     ways = np.where(truth.sum(1) == 0, "clean", np.where(truth.sum(1) == 1, "one", "two"))
     ways[::10] = "other"
     names = np.where(truth[:, 0] == 1, np.where(truth[:, 1] == 1, "noise+haze", "noise"), "haze")
@@ -35,7 +35,6 @@ def observations(count: int, seed: int) -> Observations:
         levels=np.where(truth == 1, 0.5, np.nan).astype(np.float32),
         ways=ways,
         names=names,
-        sides=np.where(np.arange(count) % 2, 256, 96),
     )
 
 

@@ -70,7 +70,7 @@ def _fitted(model: UniversalRestorer, graded: Path, clean: Path, specimens: int,
     from undegrade.inference.models import calibration_of
     from undegrade.training.calibration import Fit, Subject, fit_head
     from undegrade.training.observations import Series, observe_series
-    from undegrade.training.specimens import guises_of
+    from undegrade.training.specimens import LARGE, SIDES, guises_of
 
     exported = graded.with_suffix(".xml")
     export(graded, exported)
@@ -78,8 +78,9 @@ def _fitted(model: UniversalRestorer, graded: Path, clean: Path, specimens: int,
     unknown = [name for name in DEGRADATIONS if name not in model.kinds][::2]
     others = tuple(name for name in unknown if name not in guises_of(model.kinds))
     found = []
-    for seed, (part, count) in enumerate((("train", specimens), ("held_out", max(20, specimens // 2))), start=2):
-        series = Series(
+    series = (("train", specimens, SIDES), ("held_out", max(20, specimens // 2), LARGE))
+    for seed, (part, count, sides) in enumerate(series, start=2):
+        asked = Series(
             name=part,
             model=exported,
             photos=clean,
@@ -88,9 +89,10 @@ def _fitted(model: UniversalRestorer, graded: Path, clean: Path, specimens: int,
             kinds=model.kinds,
             others=others,
             seed=seed,
+            sides=sides,
         )
         with progress(count) as advance:
-            found.append(observe_series(series, graded.parent, workers=workers, tell=advance))
+            found.append(observe_series(asked, graded.parent, workers=workers, tell=advance))
     subject = Subject(
         name=out.stem,
         kinds=model.kinds,

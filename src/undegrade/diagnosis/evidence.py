@@ -12,17 +12,19 @@ BLOCK = 8  # pixels, side of the squares over which shifts of tone are taken
 SMALL = 1e-3  # a quarter of a level of 8 bits, below which ratios and logarithms do not tell apart
 FEW = (50, 90, 99, 99.9)  # per cent of the pixels: a scratch or a flake is taken out of few of them
 ENDS = (1, 99)  # per cent, below which the darkest and above which the brightest values count as no more than that
-NUM_EVIDENCE = 22
+PLAIN = 0.1  # change of a value from which on a pixel counts as plainly changed, as under a scratch
+ENOUGH = 8  # such pixels, of which more can be said
+NUM_EVIDENCE = 30
 
 
 def evidence(before: Pixels, after: Pixels) -> Pixels:
-    """What became of a part of a picture: (22,).
+    """What became of a part of a picture: (30,).
 
     The change's size (log of its root mean square), its mean of each colour, how it varies from square to square, the
     share of pixels at 0 and at 1 before and after, the detail (root mean square of the differences of neighbours, its
     log) before and after, the mean light before and after, how alike the two are in the large (correlation of the
-    squares' luma), the change that few pixels exceed (logs, see `FEW`), and where the darkest colours of the pixels
-    begin and the brightest end (see `ENDS`), before and after.
+    squares' luma), the change that few pixels exceed (logs, see `FEW`), where the darkest colours of the pixels begin
+    and the brightest end (see `ENDS`), before and after, and eight numbers of the pixels that change plainly.
 
     Args:
         before: (3, H, W) in [0, 1], at least 16 pixels a side.
@@ -45,6 +47,7 @@ def evidence(before: Pixels, after: Pixels) -> Pixels:
             float(alike),
             *(_log(float(size)) for size in np.percentile(np.abs(change).max(0), FEW)),
             *(end for picture in (before, after) for end in _ends(picture)),
+            *_plainly_changed(before, change, inks[0]),
         ],
         np.float32,
     )
@@ -55,18 +58,45 @@ def _ends(picture: Pixels) -> tuple[float, float]:
     return float(np.percentile(picture.min(0), dark)), float(np.percentile(picture.max(0), bright))
 
 
+def _plainly_changed(before: Pixels, change: Pixels, luma: Pixels) -> tuple[float, ...]:
+    """What tells a scratch from a wire.
+
+    How many pixels change plainly, what share of the whole change that is, and what the others change by (logs, the
+    first and the third); how close together they lie; how far from black or white they were, in the mean and at most;
+    how colourful they were; and whether they get darker (-1) or brighter (1).
+    """
+    plain = np.abs(change).max(0) > PLAIN
+    if plain.sum() < ENOUGH:
+        return (_log(float(plain.mean())), *(0.0,) * 7)
+    height, width = plain.shape
+    around = np.pad(plain, 1).astype(np.float32)
+    near = np.mean([around[i : i + height, j : j + width] for i in range(3) for j in range(3)], axis=0)
+    squares = np.square(change).sum(0)
+    far = np.minimum(luma, 1 - luma)[plain]
+    return (
+        _log(float(plain.mean())),
+        float(squares[plain].sum() / squares.sum()),
+        _log(float(np.sqrt(squares[~plain].sum() / squares.size))),
+        float(near[plain].mean()),
+        float(far.mean()),
+        float(np.percentile(far, 90)),
+        float((before.max(0) - before.min(0))[plain].mean()),
+        float(np.sign(change.mean(0)[plain]).mean()),
+    )
+
+
 def likeness(facts: Pixels) -> float:
-    """Of (N, 22): how alike the parts and what became of them are in the large, mean over the parts."""
+    """Of (N, 30): how alike the parts and what became of them are in the large, mean over the parts."""
     return float(facts[:, 13].mean())
 
 
 def new_clipping(facts: Pixels) -> float:
-    """Of (N, 22): the mean share of pixels that are newly 0 or 1."""
+    """Of (N, 30): the mean share of pixels that are newly 0 or 1."""
     return float((facts[:, 6] - facts[:, 5] + facts[:, 8] - facts[:, 7]).mean())
 
 
 def change_of_colour(facts: Pixels) -> float:
-    """Of (N, 22): how far the mean colour of a part moves at most in one of the three, mean over the parts."""
+    """Of (N, 30): how far the mean colour of a part moves at most in one of the three, mean over the parts."""
     return float(np.abs(facts[:, 1:4]).max(1).mean())
 
 

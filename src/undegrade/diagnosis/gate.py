@@ -10,7 +10,7 @@ import numpy as np
 from undegrade.batch import CLEAN
 from undegrade.diagnosis.diagnosis import LIKELY, PHRASES, SURE, UNKNOWN, Diagnosis
 from undegrade.diagnosis.evidence import change_of_colour, evidence, likeness, new_clipping
-from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, Numbers, sigmoid
+from undegrade.diagnosis.head import QUANTILES, Head, Numbers, sigmoid
 from undegrade.diagnosis.judges import EVERYTHING, Wish
 from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
 from undegrade.diagnosis.taught import Taught, find_taught
@@ -23,10 +23,16 @@ AT_ONCE = 2  # kinds that are tried, of those that are there
 STRANGE, DARING = 1.0, 1.5
 EXPECTED = QUANTILES.index(0.5)
 TONAL = ("haze", "low_light")  # kinds whose repair has to change light and colour
+COVERING = (
+    "rain",
+    "snow",
+    "inpainting",
+)  # kinds that lie over the picture: of a flat one they are most of what is seen
 WORSE = 0.05  # of a level, by which a kind may seem to have grown
-CLIPPED, TONAL_CLIPPED = 0.02, 0.1  # share of the pixels that may newly be black or white
+CLIPPED, MUCH_CLIPPED = 0.02, 0.1  # share of the pixels that may newly be black or white; the latter if one of these
 COLOUR = 0.04  # how far the mean colour may move, of 1, where the kind is not a tonal one
-ALIKE, TONAL_ALIKE = 0.9, 0.5  # correlation in the large that has to be kept
+ALIKE, TONAL_ALIKE = 0.9, 0.5  # correlation in the large that has to be kept, but beneath what covers it
+PARTLY = {0.75: "three quarters", 0.5: "half"}
 # What is said of a severity in its unit.
 MEASURES = {
     "noise": "sigma about {:.0f}",
@@ -66,7 +72,7 @@ class Judgement:
     """How far a repair may go.
 
     Args:
-        strength: one of `STRENGTHS`, or 0.
+        strength: one of the head's, or 0.
         gain: dB of PSNR that are expected.
         reason: why not wholly; empty where nothing speaks against it.
     """
@@ -82,9 +88,9 @@ class Gate:
 
     A kind is tried where its probability is at least what it needs (`Head.needed`). Of a trial, these have to hold:
     there is no more of the kind afterwards; hardly any pixel is newly black or white; colours stay (but for haze and
-    low light); the picture stays alike in the large; and the gain that nine of ten such repairs exceed (three of four,
-    of some kinds), is more than was found to be needed for few to do harm (`Head.demanded`), at full
-    strength or at half.
+    low light); the picture stays alike in the large (but for rain, snow and scratches); and the gain that nine of ten
+    such repairs exceed (three of four, of some kinds), is more than was found to be needed for few to do harm
+    (`Head.demanded`), at full strength, at three quarters or at half.
 
     Args:
         head: of the model.
@@ -177,24 +183,25 @@ class Gate:
 
     def weigh(self, trial: Tried) -> Judgement:
         """How far the repair may go, and what it is worth."""
-        tonal = trial.kind in TONAL
+        tonal, covering = trial.kind in TONAL, trial.kind in COVERING
         place = self.head.kinds.index(trial.kind)
         old, new = (self._visible(contexts, place) for contexts in (trial.before, trial.after))
         facts = np.stack([evidence(*pair) for pair in zip(trial.parts, trial.repaired, strict=True)])
         phrase = PHRASES[trial.kind]
         if new > old + WORSE:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: more of it after a repair, so left as it is")
-        if new_clipping(facts) > (TONAL_CLIPPED if tonal else CLIPPED):
+        if new_clipping(facts) > (MUCH_CLIPPED if tonal or covering else CLIPPED):
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
         if not tonal and change_of_colour(facts) > COLOUR:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change the colours")
-        if likeness(facts) < (TONAL_ALIKE if tonal else ALIKE):
+        if not covering and likeness(facts) < (TONAL_ALIKE if tonal else ALIKE):
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
-        for strength, gain, demand in zip(STRENGTHS, foretold, self.head.demanded[place], strict=True):
+        for strength, gain, demand in zip(self.head.strengths, foretold, self.head.demanded[place], strict=True):
             if gain[self.head.quantile(trial.kind)] > demand:
-                reason = "" if strength == 1 else f"{phrase}: repaired by half, as all of it might do harm"
+                part = PARTLY.get(strength)
+                reason = f"{phrase}: repaired by {part}, as all of it might do harm" if part else ""
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
 

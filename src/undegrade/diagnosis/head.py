@@ -24,8 +24,9 @@ Numbers = NDArray[np.float32]
 
 VERSION = 2
 FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
-STRENGTHS = (1.0, 0.5)  # of a repair, whose gains are foretold
+STRENGTHS = (1.0, 0.75, 0.5)  # of a repair, whose gains are foretold
 QUANTILES = (0.1, 0.25, 0.5)  # of the gain
+FORMER = (1.0, 0.5)  # strengths of heads that do not say theirs
 NEIGHBOURS = 10  # familiar pictures that a strange one is compared with
 
 
@@ -71,6 +72,7 @@ class Head:
         needed: (K,), the probability of a kind from which on its repair is tried.
         cautious: (K,), the quantile of its gain that it is gone by, one of `QUANTILES`.
         demanded: (K, S) dB, above which that quantile has to be, for a repair to go through.
+        strengths: S of a repair, the highest first.
     """
 
     kinds: tuple[str, ...]
@@ -93,6 +95,7 @@ class Head:
     needed: Numbers
     cautious: Numbers
     demanded: Numbers
+    strengths: tuple[float, ...] = STRENGTHS
 
     def needs(self, kind: str) -> float:
         """The probability from which on a repair of the kind is tried."""
@@ -135,10 +138,10 @@ class Head:
             treated: (N,), index of what was repaired.
 
         Returns:
-            (N, S, Q) dB of PSNR, for each of `STRENGTHS` the `QUANTILES`.
+            (N, S, Q) dB of PSNR, for each of `strengths` the `QUANTILES`.
         """
         given = np.clip((self.clues(before, after, evidence, treated) - self.centre) / self.spread, -FAR, FAR)
-        return layers(given, self.gain).reshape(len(before), len(STRENGTHS), len(QUANTILES))
+        return layers(given, self.gain).reshape(len(before), len(self.strengths), len(QUANTILES))
 
     def clues(self, before: Numbers, after: Numbers, evidence: Numbers, treated: NDArray[np.intp]) -> Numbers:
         """What a gain is foretold from, (N, I); arguments as for `foretell`.
@@ -216,7 +219,7 @@ ARRAYS = (
     "demanded",
 )
 NUM_GAIN = 6  # arrays of `Head.gain`
-FACTS = ("kinds", "families", "model", "num_context", "num_labels", "num_embedding", "strangest")
+FACTS = ("kinds", "families", "model", "num_context", "num_labels", "num_embedding", "strangest", "strengths")
 
 
 def save_head(head: Head, path: Path) -> None:
@@ -244,6 +247,7 @@ def read_head(path: Path) -> Head:
             about = json.loads(str(file["about"]))
             if about.get("version") != VERSION:
                 raise UndegradeError(f"{path}: version {about.get('version')}; this undegrade reads {VERSION}")
+            about.setdefault("strengths", list(FORMER))
             arrays: dict[str, Any] = {name: file[name].astype(np.float32) for name in ARRAYS}
             arrays["gain"] = tuple(file[f"gain.{i}"].astype(np.float32) for i in range(NUM_GAIN))
         facts: dict[str, Any] = {

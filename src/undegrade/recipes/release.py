@@ -30,8 +30,10 @@ WEIGHTS = {
 LIGHT = tuple({**dict.fromkeys(WEIGHTS, 1), "haze": 12, "low_light": 12}.values())
 RARER = {"clean": 1, "jpeg": 1, "motion_blur": 2, "defocus_blur": 2, "haze": 2, "low_light": 2}
 OWN = tuple({**dict.fromkeys(WEIGHTS, 3), **RARER}.values())
-# By then the names are learned, and what is wrong in two ways is repaired in two steps.
-STEPWISE = (("second", 0.5), ("singly", 0.9), ("untold", 0))
+TOGETHER = tuple({**dict.fromkeys(WEIGHTS, 3), **RARER, "jpeg": 2}.values())  # and when all learn at once again
+# By then what is wrong in two ways is repaired in two steps.
+STEPWISE = (("second", 0.5), ("singly", 0.9))
+UNNAMED = (*STEPWISE, ("untold", 0))  # where what the names go by keeps still
 
 SEEN = ("network.light.whole1", "network.light.whole2")  # of the light, and what the names go by, too
 SHARED = (  # by all kinds and the names
@@ -105,9 +107,10 @@ def _stages() -> tuple[Stage, ...]:
         replace(last, objective=lit, steps=8_000),
         _light(restoring),
         replace(last, objective=lit, steps=7_000, still=(UNLIT[0], *ADDED)),
-        replace(_light(restoring), steps=3_000, lr=1e-3, mixture=(("weights", LIGHT), *STEPWISE), still=SEEN),
+        replace(_light(restoring), steps=3_000, lr=1e-3, mixture=(("weights", LIGHT), *UNNAMED), still=SEEN),
         # Each kind by itself but for the last convolution: what is named does not change.
-        replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=(("weights", OWN), *STEPWISE), still=SHARED),
+        replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=(("weights", OWN), *UNNAMED), still=SHARED),
+        replace(last, objective=lit, steps=5_000, mixture=(("weights", TOGETHER), *STEPWISE), still=UNLIT[:1]),
     )
 
 

@@ -38,7 +38,6 @@ QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze", "low_light"
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
-LARGE = 192  # pixels, side of the crops by which demands are set
 RISK, HARM = 0.03, 0.1  # share of the pictures of a kind that may lose more than so many dB
 LOSS = 0.1  # dB that the pictures of a kind may lose in the mean, those that gain counted as 0
 WORST = 20.0  # dB, as which every larger loss counts
@@ -163,10 +162,9 @@ def _with_demands(head: Head, held_out: Observations) -> Head:
     """
     logits = head.read(held_out.before).logits[np.arange(len(held_out.treated)), held_out.treated]
     foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)
-    large = held_out.sides >= min(LARGE, held_out.sides.max())
     demanded = np.zeros_like(head.demanded)
     for place, kind in enumerate(head.kinds):
-        asked = np.flatnonzero((sigmoid(logits) >= head.needs(kind)) & (held_out.treated == place) & large)
+        asked = np.flatnonzero((sigmoid(logits) >= head.needs(kind)) & (held_out.treated == place))
         for strength in range(len(STRENGTHS)):
             given = foretold[asked, strength, head.quantile(kind)]
             order = np.argsort(-given, kind="stable")

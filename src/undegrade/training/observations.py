@@ -24,7 +24,7 @@ from undegrade.inference.backend import Backend
 from undegrade.inference.openvino import OpenVinoBackend
 from undegrade.inference.treatment import steered, surely
 from undegrade.metrics import quantise
-from undegrade.training.specimens import Pixels, Specimen, draw_specimen
+from undegrade.training.specimens import SIDES, Pixels, Specimen, draw_specimen
 
 PIECE = 250  # specimens that are kept together
 LEAST_ERROR = 1e-5  # mean square, 50 dB: pictures closer to the clean one than that count as equally good
@@ -39,12 +39,11 @@ class Observations:
         after: (N, num_context), of the repaired one.
         evidence: (N, E), what the repair did.
         treated: (N,), index of the kind that was repaired.
-        gains: (N, len(STRENGTHS)), dB.
+        gains: (N, S), dB, of each of `STRENGTHS`.
         present: (N, K), as in `Specimen`.
         levels: (N, K), as in `Specimen`.
         ways: (N,), as in `Specimen`.
         names: (N,), the specimens' labels.
-        sides: (N,), of the crops, pixels.
     """
 
     before: Pixels
@@ -56,7 +55,6 @@ class Observations:
     levels: Pixels
     ways: NDArray[np.str_]
     names: NDArray[np.str_]
-    sides: NDArray[np.intp]
 
 
 def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str, ...], seed: int) -> Observations:
@@ -88,7 +86,6 @@ def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str
         levels=np.array([specimen.levels for specimen in found]),
         ways=np.array([specimen.way for specimen in found]),
         names=np.array([specimen.label for specimen in found]),
-        sides=np.array([min(specimen.clean.shape[1:]) for specimen in found]),
     )
 
 
@@ -130,6 +127,7 @@ class Series:
         kinds: that the model grades.
         others: that it does not, some of which are among the specimens.
         seed: of the specimens.
+        sides: of their crops, pixels, by turns.
     """
 
     name: str
@@ -140,6 +138,7 @@ class Series:
     kinds: tuple[str, ...]
     others: tuple[str, ...]
     seed: int
+    sides: tuple[int, ...] = SIDES
 
 
 def observe_series(
@@ -173,7 +172,15 @@ def _observe_piece(series: Series, folder: Path, first: int) -> Path:
     photos, backend = _open(series.photos, series.part, series.model)
     numbers = range(first, min(first + PIECE, series.count))
     specimens = (
-        draw_specimen(photos, number, kinds=series.kinds, others=series.others, seed=series.seed) for number in numbers
+        draw_specimen(
+            photos,
+            number,
+            kinds=series.kinds,
+            others=series.others,
+            seed=series.seed,
+            side=series.sides[number % len(series.sides)],
+        )
+        for number in numbers
     )
     found = observe(backend, specimens, kinds=series.kinds, seed=series.seed + first)
     with written_whole(path) as unfinished, unfinished.open("wb") as file:

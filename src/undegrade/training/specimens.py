@@ -21,7 +21,8 @@ from undegrade.metrics import psnr, quantise
 
 Pixels = NDArray[np.float32]
 
-SIDES = (256, 192, 192, 128, 128, 96)  # pixels, of the crops; pictures are judged by samples of 256
+SIDES = (256, 192, 192, 128, 128, 96)  # pixels, of the crops; pictures are judged by samples of 256,
+LARGE = (256, 192, 192)  # of which more can be told than of small ones
 # Of the samples: nothing wrong, one thing, two, three, and one thing that the model does not know.
 SHARES = {"clean": 0.2, "one": 0.45, "two": 0.14, "three": 0.06, "other": 0.15}
 # What happens to a picture on its way, first thing first: the scene, the lens, the sensor, the file, the print.
@@ -81,7 +82,7 @@ def draw_specimen(
     kinds: Sequence[str],
     others: Sequence[str],
     seed: int,
-    side: int | None = None,
+    side: int,
 ) -> Specimen:
     """The specimen of that number; everything in it is drawn from (seed, number).
 
@@ -91,7 +92,7 @@ def draw_specimen(
         kinds: labels of the catalogue that the model knows.
         others: labels of the catalogue that it does not.
         seed: another one, other specimens.
-        side: of the crop, pixels; None: one of `SIDES`.
+        side: of the crop, pixels.
     """
     rng = np.random.default_rng((seed, number))
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -168,9 +169,8 @@ def first_level(name: str, severities: dict[str, float]) -> float:
     return float(1 - place if unit.falling else place)
 
 
-def crop_of(photo: NDArray[np.uint8], rng: np.random.Generator, side: int | None = None) -> Tensor:
+def crop_of(photo: NDArray[np.uint8], rng: np.random.Generator, side: int) -> Tensor:
     """A random crop (3, h, w) in [0, 1]; half of them of the photo made smaller, as a file from elsewhere may be."""
-    side = side or int(rng.choice(SIDES))
     lacking = [max(0, side - length) for length in photo.shape[1:]]
     photo = np.pad(photo, ((0, 0), (0, lacking[0]), (0, lacking[1])), "symmetric")  # small photos are mirrored
     scale = float(rng.uniform(1, 2)) if rng.random() < 0.5 else 1.0
