@@ -21,7 +21,8 @@ from undegrade.inference.batch import Done, restore_file
 from undegrade.inference.extras import needs_text, needs_train
 from undegrade.inference.jobs import Job
 from undegrade.inference.memory import parse_size
-from undegrade.inference.models import DEFAULT_MODEL, calibration_of, find_model, taught_of
+from undegrade.inference.mirrored import Mirrored
+from undegrade.inference.models import DEFAULT_MODEL, MODELS, calibration_of, find_model, taught_of
 from undegrade.inference.restorer import Restorer as BaseRestorer
 
 LOADED_AT_ONCE = 4  # models kept in memory
@@ -65,7 +66,7 @@ class Restorer(BaseRestorer[Diagnosis]):
 
     >>> Restorer("no-such-model")
     Traceback (most recent call last):
-    undegrade.errors.UndegradeError: unknown model 'no-such-model'; known are default, universal-small, or give ...
+    undegrade.errors.UndegradeError: unknown model 'no-such-model'; known are default, quality, ...
 
     Args:
         model: name of a shipped model, or path of an .xml (OpenVINO), .onnx or .safetensors (PyTorch) file.
@@ -103,6 +104,8 @@ class Restorer(BaseRestorer[Diagnosis]):
         chosen = choose(path, device=device, precision=precision)
         self.choice = chosen.sentence
         wish, backend, self.understood = Wish(only=tuple(only), skip=tuple(skip), force=force), chosen.backend, ""
+        if (shipped := MODELS.get(str(model))) and shipped.mirrored:
+            backend = Mirrored(backend)
         if say is not None:
             wish, backend, self.understood = _asked(say, wish, backend)
         super().__init__(backend, _judge(path, backend, wish), memory=budget)

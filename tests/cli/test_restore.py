@@ -147,7 +147,7 @@ def test_an_empty_folder_is_one_line(model: Path, tmp_path: Path, capsys: Captur
         (["-o", "{folder}/x.bmp"], "x.bmp: unknown ending '.bmp'"),
         (["--sheet", "{folder}/photo.png"], "photo.png: is an input; originals are never overwritten"),
         (["--sheet", "{folder}/s.txt"], "s.txt: unknown ending '.txt'"),
-        (["--model", "universal-tiny"], "unknown model 'universal-tiny'; known are default, universal-small"),
+        (["--model", "universal-tiny"], "unknown model 'universal-tiny'; known are default, quality, universal-small"),
         (["--model", "{folder}/m.xml"], "m.xml: no such model file"),
     ],
 )

@@ -11,7 +11,7 @@ import undegrade
 from undegrade.degradations import parse, replay
 from undegrade.diagnosis import OwnJudge, Wish
 from undegrade.images import Picture, read_picture
-from undegrade.inference.models import DEFAULT_MODEL, MODELS, WEIGHTS
+from undegrade.inference.models import DEFAULT_MODEL, MODELS
 from undegrade.inference.openvino import OpenVinoBackend
 from undegrade.inference.restorer import Restorer
 from undegrade.inference.tiling import OVERLAP, cut
@@ -21,11 +21,12 @@ from undegrade.networks.checkpoint import load_checkpoint, read_header
 EXAMPLES = Path(__file__).parents[2] / "examples"
 # Spoiled example, the least gain in dB that restoring it has to bring.
 SPOILED = (("cat-noisy.png", 4.0),)
+FILES = tuple(name for name, model in MODELS.items() if not model.mirrored)  # with weights of their own
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", FILES)
 def test_checkpoint_and_export_are_small_and_belong_together(name: str) -> None:
-    checkpoint = WEIGHTS / f"{name}.safetensors"
+    checkpoint = MODELS[name].path.with_suffix(".safetensors")
     assert checkpoint.stat().st_size <= 8_000_000
     assert MODELS[name].path.with_suffix(".bin").stat().st_size <= 8_000_000
     backend = OpenVinoBackend(MODELS[name].path)
@@ -34,10 +35,10 @@ def test_checkpoint_and_export_are_small_and_belong_together(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", FILES)
 def test_export_agrees_with_torch(name: str) -> None:
     picture = read_picture(EXAMPLES / "cat-noisy.png").pixels[:, :192, :208]
-    model = load_checkpoint(WEIGHTS / f"{name}.safetensors")
+    model = load_checkpoint(MODELS[name].path.with_suffix(".safetensors"))
     with torch.inference_mode():
         image, nothing = torch.from_numpy(picture)[None].contiguous(), torch.zeros(1, model.num_context)
         expected, said = model.answer_part(image, nothing, torch.zeros(()))
@@ -92,6 +93,15 @@ def test_spoiled_example_gets_better(name: str, gain: float) -> None:
     assert result.changed
     assert result.diagnosis.label == "noise"
     assert psnr(restored, clean) > psnr(spoiled, clean) + gain
+
+
+@pytest.mark.slow
+def test_quality_takes_the_mean_of_four_mirror_images() -> None:
+    clean = read_picture(EXAMPLES / "cat-well.png").pixels
+    noisy = Picture(pixels=read_picture(EXAMPLES / "cat-noisy.png").pixels)
+    plain, better = (undegrade.Restorer(name).restore(noisy) for name in ("default", "quality"))
+    assert better.treatment.repaired[0] == plain.treatment.repaired[0] == ("noise", 1)
+    assert psnr(better.picture.pixels, clean) > psnr(plain.picture.pixels, clean) + 0.2
 
 
 @pytest.mark.slow

@@ -25,7 +25,10 @@ def test_the_default_is_shipped() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("universal-smal", "'universal-smal'; known are default, universal-small, or give a file ending in .xml"),
+        (
+            "universal-smal",
+            "'universal-smal'; known are default, quality, universal-small, or give a file ending in .xml",
+        ),
         ("photo.png", "unknown model 'photo.png'"),
         ("nowhere/m.xml", "nowhere/m.xml: no such model file"),
     ],

@@ -24,6 +24,7 @@ class ShippedModel:
 
     stem: str
     about: str  # one sentence
+    mirrored: bool = False  # whether each part is repaired in four mirror images (`mirrored.py`)
 
     @property
     def path(self) -> Path:
@@ -39,6 +40,11 @@ class ShippedModel:
 MODELS: dict[str, ShippedModel] = {
     "default": ShippedModel(
         stem="default", about="GuidedUNet, plain convolutions that are told what to remove: ten degradations, quick."
+    ),
+    "quality": ShippedModel(
+        stem="default",
+        about="The same, in four mirror images of which the mean is taken: four times as long.",
+        mirrored=True,
     ),
     "universal-small": ShippedModel(
         stem="universal-small", about="NAFNet of width 32 on a folded picture, the first one; ten degradations."

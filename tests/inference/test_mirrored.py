@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from undegrade.inference.backend import Pixels
+from undegrade.inference.mirrored import Mirrored
+from undegrade.inference.openvino import OpenVinoBackend
+from undegrade.inference.treatment import steered
+
+
+@pytest.fixture(scope="module")
+def backend(model: Path) -> OpenVinoBackend:
+    return OpenVinoBackend(model, precision="f32")
+
+
+@pytest.fixture
+def image() -> Pixels:
+    return np.random.default_rng(0).random((3, 48, 64), np.float32)
+
+
+def test_the_answer_is_the_mean_over_mirror_images(backend: OpenVinoBackend, image: Pixels) -> None:
+    made, own = Mirrored(backend).run(image)
+    plain, said = backend.run(image)
+    np.testing.assert_array_equal(own, said)  # what is seen is not mirrored
+    answers = [plain]
+    for axes in ((2,), (1,), (1, 2)):
+        turned = np.ascontiguousarray(np.flip(image, axes))
+        answers.append(np.flip(backend.run(turned, said)[0], axes))
+    np.testing.assert_allclose(made, np.mean(answers, axis=0), atol=1e-6)
+    assert np.abs(made - plain).max() > 1e-4
+
+
+def test_a_mirror_image_gives_the_mirror_image(backend: OpenVinoBackend, image: Pixels) -> None:
+    context = backend.run(image)[1]
+    made, _ = Mirrored(backend).run(image, context)
+    for axis in (1, 2):
+        other, _ = Mirrored(backend).run(np.ascontiguousarray(np.flip(image, axis)), context)
+        np.testing.assert_allclose(np.flip(other, axis), made, atol=1e-5)
+
+
+def test_haze_is_not_turned_upside_down(backend: OpenVinoBackend, image: Pixels) -> None:
+    named = Mirrored(backend)
+    named.labels = ("clean", "haze", *backend.labels[2:])
+    context = steered(backend.run(image)[1], named.labels, "haze")
+    made, _ = named.run(image, context)
+    beside = backend.run(np.ascontiguousarray(image[:, :, ::-1]), context)[0][:, :, ::-1]
+    np.testing.assert_allclose(made, (backend.run(image, context)[0] + beside) / 2, atol=1e-6)
+
+
+def test_it_is_made_ready_as_the_model_is(backend: OpenVinoBackend, image: Pixels) -> None:
+    context = backend.run(image)[1]
+    whole, _ = Mirrored(backend).run(image, context)
+    sized, _ = Mirrored(backend).for_size(48, 64).run(image, context)
+    np.testing.assert_allclose(sized, whole, atol=1e-5)
+    assert Mirrored(backend).exact() is None
+    assert Mirrored(backend).name == f"{backend.name}, mirrored"
