@@ -22,7 +22,7 @@ from undegrade.inference.extras import needs_text, needs_train
 from undegrade.inference.jobs import Job
 from undegrade.inference.memory import parse_size
 from undegrade.inference.mirrored import Mirrored
-from undegrade.inference.models import DEFAULT_MODEL, MODELS, calibration_of, find_model, taught_of
+from undegrade.inference.models import DEFAULT_MODEL, MODELS, calibration_of, find_model, is_mirrored, taught_of
 from undegrade.inference.restorer import Restorer as BaseRestorer
 
 LOADED_AT_ONCE = 4  # models kept in memory
@@ -102,10 +102,10 @@ class Restorer(BaseRestorer[Diagnosis]):
         budget = parse_size(memory) if isinstance(memory, str) else memory
         path = find_model(model)
         chosen = choose(path, device=device, precision=precision)
+        if is_mirrored(model):
+            chosen = replace(chosen, backend=Mirrored(chosen.backend))
         self.choice = chosen.sentence
         wish, backend, self.understood = Wish(only=tuple(only), skip=tuple(skip), force=force), chosen.backend, ""
-        if (shipped := MODELS.get(str(model))) and shipped.mirrored:
-            backend = Mirrored(backend)
         if say is not None:
             wish, backend, self.understood = _asked(say, wish, backend)
         super().__init__(backend, _judge(path, backend, wish), memory=budget)
@@ -176,12 +176,12 @@ def load(model: str | Path = DEFAULT_MODEL) -> Restorer:
     """
     path = find_model(model)
     state = path.stat()
-    return _load(path.absolute(), state.st_mtime_ns, state.st_size)
+    return _load(str(model) if str(model) in MODELS else path.absolute(), state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=LOADED_AT_ONCE)
-def _load(path: Path, changed_ns: int, size: int) -> Restorer:
-    return Restorer(path)
+def _load(model: str | Path, changed_ns: int, size: int) -> Restorer:
+    return Restorer(model)
 
 
 def restore(image: object, model: str | Path | Restorer = DEFAULT_MODEL) -> Result:

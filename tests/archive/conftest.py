@@ -20,7 +20,8 @@ if importlib.util.find_spec("pyarrow"):  # else the tests that need it are skipp
     from undegrade.archive.cluster import ALONE, QUIET, Returned
     from undegrade.archive.orders import Done, Item, Order, Pace
     from undegrade.archive.run import Totals, go_through
-    from undegrade.archive.worker import Worker, model_files
+    from undegrade.archive.worker import Worker
+    from undegrade.inference.models import identity_of
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
@@ -71,7 +72,7 @@ def make_order(model: Path) -> Callable[..., Order]:
     """Orders of the tiny model, which finds rain in everything."""
 
     def make(source: object, out: object, **changes: object) -> Order:
-        options = {"model": model_files(str(model))}
+        options = {"model": identity_of(str(model))}
         fields = {"verb": "restore", "options": options, "model": str(model), **changes}
         return Order(source=str(source), out=str(out), **fields)  # type: ignore[arg-type]
 

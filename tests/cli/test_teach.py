@@ -63,11 +63,11 @@ def test_only_skip_force_and_local(calibrated: Path, scene: Scene, tmp_path: Pat
     photo = tmp_path / "a.png"
     write_picture(Picture(pixels=scene(120, 200)), photo)
     command = ["restore", str(photo), "--model", str(calibrated), "--json", "--overwrite"]
-    assert main([*command, "--force", "--only", "rain, haze"]) == 0
+    assert main([*command, "--force", "--only", "rain, noise"]) == 0
     (record,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [step["kind"] for step in record["repaired"]] in (["rain"], ["haze"])
+    assert [step["kind"] for step in record["repaired"]] in (["rain"], ["noise"])
     whole = read_picture(Path(record["output"])).pixels
-    assert main([*command, "--force", "--only", "rain,haze", "--local"]) == 0
+    assert main([*command, "--force", "--only", "rain,noise", "--local"]) == 0
     assert not np.array_equal(read_picture(Path(record["output"])).pixels, whole)
     capsys.readouterr()
     assert main([*command, "--skip", "fog"]) == 2

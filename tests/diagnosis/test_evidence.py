@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from undegrade.diagnosis.evidence import NUM_EVIDENCE, change_of_colour, detail, evidence, likeness, new_clipping
+from undegrade.diagnosis.evidence import (
+    NUM_EVIDENCE,
+    UNSEEN,
+    change_of_colour,
+    detail,
+    evidence,
+    likeness,
+    new_clipping,
+)
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
@@ -58,10 +66,16 @@ def test_a_scratch_is_told_from_a_wire(scene: Scene) -> None:
     assert scratch[part] == pytest.approx(1)
     assert scratch[elsewhere] == pytest.approx(-3)
     assert scratch[near] > 2 * grain[near] > 0
-    assert scratch[far] == scratch[farthest] == scratch[colour] == 0 < min(wire[far], wire[farthest])
+    assert scratch[[far, farthest, colour]] == pytest.approx(0, abs=1e-5)
+    assert min(wire[far], wire[farthest]) > 0.2
     assert wire[colour] == pytest.approx(0.3)
     assert scratch[sign] == -1
-    assert not evidence(picture, picture)[23:].any()
+    few = picture.copy()
+    few[:, :3, 0] = 1
+    for of in (picture, few):  # too few to tell what they are
+        np.testing.assert_array_equal(evidence(of, picture)[25:], UNSEEN)
+    assert evidence(few, picture)[22 + part] == pytest.approx(1, abs=1e-4)
+    assert evidence(picture, picture)[22 + part] == 0
 
 
 def test_detail_is_the_difference_of_neighbours() -> None:

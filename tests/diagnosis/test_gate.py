@@ -6,6 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from undegrade.diagnosis import Gate, Wish
+from undegrade.diagnosis.gate import COVERING
 from undegrade.diagnosis.head import STRENGTHS, Head, Numbers
 from undegrade.errors import UndegradeError
 
@@ -133,14 +134,19 @@ def test_a_repair_may_go_three_quarters_of_the_way(head: Head, context: Context,
     assert "by three quarters" in verdict.reason
 
 
-def test_what_covers_a_picture_may_be_most_of_it(head: Head, context: Context, scene: Scene) -> None:
-    wall = np.full((3, 64, 64), 0.5, np.float32)
-    covered = wall.copy()
-    covered[:, 20:23] = 0.9
-    of = replace(head, kinds=("noise", "inpainting"))
-    scratches = {"kind": "inpainting", "before": np.stack([context(-4, 4)] * 2)}
-    assert Gate(head=of).weigh(trial(context, covered, wall, **scratches)).strength == 1
-    assert "what is in the picture" in Gate(head=of).weigh(trial(context, covered, wall)).reason
+@pytest.mark.parametrize("kind", COVERING)
+def test_what_covers_a_picture_may_be_most_of_it(head: Head, context: Context, kind: str) -> None:
+    wall, night = np.full((3, 64, 64), 0.5, np.float32), np.zeros((3, 64, 64), np.float32)
+    of = Gate(head=replace(head, kinds=("noise", kind)))
+    asked = {"kind": kind, "before": np.stack([context(-4, 4)] * 2)}
+    for behind, reason in ((wall, "what is in the picture"), (night, "drown shadows")):
+        covered = behind.copy()
+        covered[:, 20:23] += 0.4
+        assert of.weigh(trial(context, covered, behind, **asked)).strength == 1
+        assert reason in of.weigh(trial(context, covered, behind)).reason
+    flooded = night.copy()
+    flooded[:, :20] = 0.4
+    assert "drown shadows" in of.weigh(trial(context, flooded, night, **asked)).reason
 
 
 def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Scene) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
-from undegrade.diagnosis.head import STRENGTHS, Head, Numbers, read_head, save_head, sigmoid
+from undegrade.diagnosis.head import Head, Numbers, read_head, save_head, sigmoid
 from undegrade.diagnosis.severity import frechet_mean
 from undegrade.errors import UndegradeError
 
@@ -66,14 +66,20 @@ def test_a_head_comes_back_as_it_was_saved(head: Head, tmp_path: Path) -> None:
             assert one == other
 
 
-def test_a_head_that_does_not_say_its_strengths_has_two(head: Head, tmp_path: Path) -> None:
-    save_head(replace(head, strengths=STRENGTHS), tmp_path / "a.npz")
+def test_a_head_from_before_knows_two_strengths(head: Head, tmp_path: Path) -> None:
+    save_head(head, tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as file:
         arrays = dict(file)
     about = json.loads(str(arrays.pop("about")))
-    assert about.pop("strengths") == list(STRENGTHS)
-    np.savez(tmp_path / "older.npz", about=np.array(json.dumps(about)), **arrays)
+    del about["strengths"]
+    np.savez(tmp_path / "older.npz", about=np.array(json.dumps({**about, "version": 2})), **arrays)
     assert read_head(tmp_path / "older.npz").strengths == (1.0, 0.5)
+    np.savez(tmp_path / "lost.npz", about=np.array(json.dumps(about)), **arrays)
+    with pytest.raises(UndegradeError, match="damaged or no calibration"):
+        read_head(tmp_path / "lost.npz")
+    np.savez(tmp_path / "other.npz", about=np.array(json.dumps({**about, "strengths": [1, 0.75, 0.5]})), **arrays)
+    with pytest.raises(UndegradeError, match="damaged or no calibration"):
+        read_head(tmp_path / "other.npz")
 
 
 def test_what_is_no_calibration_is_refused(head: Head, tmp_path: Path) -> None:
@@ -88,7 +94,7 @@ def test_what_is_no_calibration_is_refused(head: Head, tmp_path: Path) -> None:
     with pytest.raises(UndegradeError, match="damaged or no calibration"):
         read_head(path)
     np.savez(path, about=np.array('{"version": 99}'))
-    with pytest.raises(UndegradeError, match="version 99; this undegrade reads 2"):
+    with pytest.raises(UndegradeError, match="version 99; this undegrade reads 2 and 3"):
         read_head(path)
 
 

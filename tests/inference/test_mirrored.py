@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from undegrade.images.padding import pad_to_multiple
 from undegrade.inference.backend import Pixels
 from undegrade.inference.mirrored import Mirrored
 from undegrade.inference.openvino import OpenVinoBackend
@@ -39,6 +40,14 @@ def test_a_mirror_image_gives_the_mirror_image(backend: OpenVinoBackend, image: 
         np.testing.assert_allclose(np.flip(other, axis), made, atol=1e-5)
 
 
+def test_borders_are_mirrored_with_the_rest(backend: OpenVinoBackend, image: Pixels) -> None:
+    cut = image[:, :41, :53]
+    padded, height, width = pad_to_multiple(cut, backend.size_multiple)
+    context = backend.run(cut)[1]
+    made, _ = Mirrored(backend).run(cut, context)
+    np.testing.assert_allclose(made, Mirrored(backend).run(padded, context)[0][:, :height, :width], atol=1e-6)
+
+
 def test_haze_is_not_turned_upside_down(backend: OpenVinoBackend, image: Pixels) -> None:
     named = Mirrored(backend)
     named.labels = ("clean", "haze", *backend.labels[2:])
@@ -48,10 +57,13 @@ def test_haze_is_not_turned_upside_down(backend: OpenVinoBackend, image: Pixels)
     np.testing.assert_allclose(made, (backend.run(image, context)[0] + beside) / 2, atol=1e-6)
 
 
-def test_it_is_made_ready_as_the_model_is(backend: OpenVinoBackend, image: Pixels) -> None:
+def test_it_is_made_ready_as_the_model_is(model: Path, backend: OpenVinoBackend, image: Pixels) -> None:
     context = backend.run(image)[1]
     whole, _ = Mirrored(backend).run(image, context)
     sized, _ = Mirrored(backend).for_size(48, 64).run(image, context)
     np.testing.assert_allclose(sized, whole, atol=1e-5)
     assert Mirrored(backend).exact() is None
+    rounded = Mirrored(OpenVinoBackend(model))
+    assert rounded.backend.exact() is None or isinstance(rounded.exact(), Mirrored)
+    np.testing.assert_array_equal(Mirrored(backend).see(image), context)
     assert Mirrored(backend).name == f"{backend.name}, mirrored"

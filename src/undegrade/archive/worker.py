@@ -24,7 +24,7 @@ from undegrade.images import PictureRows
 from undegrade.inference.batch import restore_file
 from undegrade.inference.header import file_sha256
 from undegrade.inference.jobs import Failure, Job, attempt
-from undegrade.inference.models import calibration_of, find_model
+from undegrade.inference.models import find_model, identity_of
 from undegrade.reports import diagnosis_data, done_data
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Worker:
         from undegrade.inference.openvino import openvino_core
 
         order = self.order
-        if model_files(order.model) != order.options["model"]:
+        if identity_of(order.model) != order.options["model"]:
             raise UndegradeError(
                 f"{find_model(order.model)}: is another model than the one of the machine that the command was given on"
             )
@@ -194,13 +194,3 @@ def _row(order: Order, item: Item, found: dict[str, Any]) -> dict[str, Any]:
         "strangeness": found.get("strangeness"),
         "notes": [],
     }
-
-
-def model_files(model: str) -> list[str]:
-    """SHA-256 of the model's file and of the calibration beside it: together they are the model.
-
-    Raises:
-        UndegradeError: there is no such model.
-    """
-    path = find_model(model)
-    return [file_sha256(file) for file in (path, calibration_of(path)) if file.is_file()]

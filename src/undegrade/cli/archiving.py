@@ -81,13 +81,13 @@ def diagnose_archive(wish: dict[str, Any], *, debug: bool) -> None:
 
     with needs_ray("--ray"):
         from undegrade.archive.orders import Order
-        from undegrade.archive.worker import model_files
+        from undegrade.inference.models import identity_of
 
         order = Order(
             verb="diagnose",
             source=wish["inputs"][0],
             out=wish["out"],
-            options={"model": model_files(wish["model"])},
+            options={"model": identity_of(wish["model"])},
             model=wish["model"],
         )
         _carry_out(order, wish, overwrite=False, debug=debug)

@@ -210,8 +210,7 @@ def _checked(model: str) -> str:
     Raises:
         UndegradeError: it cannot be run: better said now than for each picture.
     """
-    from undegrade.inference.header import file_sha256
-    from undegrade.inference.models import calibration_of, find_model
+    from undegrade.inference.models import identity_of
 
     if model.startswith(OUTPUTS):
         if not Path(model.removeprefix(OUTPUTS)).is_dir():
@@ -220,9 +219,7 @@ def _checked(model: str) -> str:
     open_model(model)
     if model.startswith((PEER, FRESH)):
         return ""
-    path = find_model(model)
-    files = [path.with_suffix(".bin") if path.suffix == ".xml" else path, calibration_of(path)]
-    return "-".join(file_sha256(file)[:12] for file in files if file.is_file())  # what names and checks counts, too
+    return "-".join(part[:12] for part in identity_of(model))  # what names and checks counts, too
 
 
 def _print(runs: Sequence[Run]) -> None:

@@ -187,13 +187,10 @@ def _would(job: Job, wish: dict[str, Any]) -> str:
 
 def _options(wish: dict[str, Any]) -> dict[str, object]:
     """All that a result depends on beside the input; not what the machine chooses, so that no model is needed."""
-    from undegrade.inference.header import file_sha256
-    from undegrade.inference.models import calibration_of, find_model
+    from undegrade.inference.models import identity_of
 
     names = ("strip", "quality", "strength", "keep", "device", "precision", "only", "skip", "say", "force", "local")
-    model = find_model(wish["model"])
-    files = [file_sha256(path) for path in (model, calibration_of(model)) if path.is_file()]
-    return {"model": files, **{name: wish[name] for name in names}}
+    return {"model": identity_of(wish["model"]), **{name: wish[name] for name in names}}
 
 
 def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Failure], report: Report) -> None:

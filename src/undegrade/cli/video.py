@@ -37,14 +37,14 @@ def video(
 ) -> None:
     """Repair a video, shot by shot; sound, subtitles and times are kept. A run that was killed goes on."""
     from undegrade.api import load
-    from undegrade.inference.models import find_model
+    from undegrade.inference.models import identity_of
     from undegrade.inference.video.clip import expected_frames, read_clip
     from undegrade.inference.video.restoration import Wish, check_target, count_steps, default_target, restore_video
 
     target = default_target(source) if out is None else out
     wish = Wish(codec=codec, crf=crf, overwrite=overwrite)
     check_target(source, target, wish)
-    restorer, identity = load(model), _identity(find_model(model))
+    restorer, identity = load(model), " ".join(identity_of(model))
     with progress(expected_frames(source)) as advance:
         clip = read_clip(source, advance)
     with progress(count_steps(clip)) as advance:
@@ -52,13 +52,6 @@ def video(
     report = Report(debug=context.obj, as_json=as_json)
     report.add(*_describe(target, done))
     report.finish(("video", "found", "done", "result", "frames", "seconds"))
-
-
-def _identity(model: Path) -> str:
-    """What tells this model from every other."""
-    from undegrade.inference.header import file_sha256
-
-    return " ".join(file_sha256(path) for path in (model, model.with_suffix(".bin")) if path.is_file())
 
 
 def _describe(target: Path, done: RestoredVideo[Diagnosis]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -14,6 +14,7 @@ FEW = (50, 90, 99, 99.9)  # per cent of the pixels: a scratch or a flake is take
 ENDS = (1, 99)  # per cent, below which the darkest and above which the brightest values count as no more than that
 PLAIN = 0.1  # change of a value from which on a pixel counts as plainly changed, as under a scratch
 ENOUGH = 8  # such pixels, of which more can be said
+UNSEEN = (0.5, 0.5, 0.5, 0.0, 0.0)  # what is said of fewer: neither like a scratch nor unlike one
 NUM_EVIDENCE = 30
 
 
@@ -61,22 +62,25 @@ def _ends(picture: Pixels) -> tuple[float, float]:
 def _plainly_changed(before: Pixels, change: Pixels, luma: Pixels) -> tuple[float, ...]:
     """What tells a scratch from a wire.
 
-    How many pixels change plainly, what share of the whole change that is, and what the others change by (logs, the
-    first and the third); how close together they lie; how far from black or white they were, in the mean and at most;
-    how colourful they were; and whether they get darker (-1) or brighter (1).
+    How many pixels change plainly (log), what share of the whole change that is, and the size of the rest of it, over
+    all pixels (log of its root mean square); how close together they lie; how far from black or white they were, in
+    the mean and nine of ten at most; how colourful they were; and whether they get darker (-1) or brighter (1). Of
+    fewer than `ENOUGH` the last five are `UNSEEN`.
     """
-    plain = np.abs(change).max(0) > PLAIN
+    plain, squares = np.abs(change).max(0) > PLAIN, np.square(change).sum(0)
+    sizes = (
+        _log(float(plain.mean())),
+        float(squares[plain].sum() / (squares.sum() + SMALL**2)),
+        _log(float(np.sqrt(squares[~plain].sum() / squares.size))),
+    )
     if plain.sum() < ENOUGH:
-        return (_log(float(plain.mean())), *(0.0,) * 7)
+        return (*sizes, *UNSEEN)
     height, width = plain.shape
     around = np.pad(plain, 1).astype(np.float32)
     near = np.mean([around[i : i + height, j : j + width] for i in range(3) for j in range(3)], axis=0)
-    squares = np.square(change).sum(0)
     far = np.minimum(luma, 1 - luma)[plain]
     return (
-        _log(float(plain.mean())),
-        float(squares[plain].sum() / squares.sum()),
-        _log(float(np.sqrt(squares[~plain].sum() / squares.size))),
+        *sizes,
         float(near[plain].mean()),
         float(far.mean()),
         float(np.percentile(far, 90)),

@@ -23,15 +23,11 @@ AT_ONCE = 2  # kinds that are tried, of those that are there
 STRANGE, DARING = 1.0, 1.5
 EXPECTED = QUANTILES.index(0.5)
 TONAL = ("haze", "low_light")  # kinds whose repair has to change light and colour
-COVERING = (
-    "rain",
-    "snow",
-    "inpainting",
-)  # kinds that lie over the picture: of a flat one they are most of what is seen
+COVERING = ("rain", "snow", "inpainting")  # kinds that lie over it, and may be most of what is seen of a flat one
 WORSE = 0.05  # of a level, by which a kind may seem to have grown
-CLIPPED, MUCH_CLIPPED = 0.02, 0.1  # share of the pixels that may newly be black or white; the latter if one of these
+CLIPPED, MUCH_CLIPPED = 0.02, 0.1  # share of the pixels that may newly be black or white; the latter of those kinds
 COLOUR = 0.04  # how far the mean colour may move, of 1, where the kind is not a tonal one
-ALIKE, TONAL_ALIKE = 0.9, 0.5  # correlation in the large that has to be kept, but beneath what covers it
+ALIKE, TONAL_ALIKE = 0.9, 0.5  # correlation in the large that has to be kept; nothing is asked of covering kinds
 PARTLY = {0.75: "three quarters", 0.5: "half"}
 # What is said of a severity in its unit.
 MEASURES = {
@@ -200,8 +196,8 @@ class Gate:
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
         for strength, gain, demand in zip(self.head.strengths, foretold, self.head.demanded[place], strict=True):
             if gain[self.head.quantile(trial.kind)] > demand:
-                part = PARTLY.get(strength)
-                reason = f"{phrase}: repaired by {part}, as all of it might do harm" if part else ""
+                part = PARTLY.get(strength, f"{strength:.0%}")
+                reason = "" if strength == 1 else f"{phrase}: repaired by {part}, as all of it might do harm"
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
 

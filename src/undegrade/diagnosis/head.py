@@ -22,11 +22,12 @@ from undegrade.errors import UndegradeError
 
 Numbers = NDArray[np.float32]
 
-VERSION = 2
+VERSION = 3
+FORMER_VERSION = 2  # which knew two strengths
 FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
 STRENGTHS = (1.0, 0.75, 0.5)  # of a repair, whose gains are foretold
 QUANTILES = (0.1, 0.25, 0.5)  # of the gain
-FORMER = (1.0, 0.5)  # strengths of heads that do not say theirs
+FORMER = (1.0, 0.5)  # its strengths
 NEIGHBOURS = 10  # familiar pictures that a strange one is compared with
 
 
@@ -245,15 +246,21 @@ def read_head(path: Path) -> Head:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            if about.get("version") != VERSION:
-                raise UndegradeError(f"{path}: version {about.get('version')}; this undegrade reads {VERSION}")
-            about.setdefault("strengths", list(FORMER))
+            if about.get("version") == FORMER_VERSION:
+                about["strengths"] = list(FORMER)
+            elif about.get("version") != VERSION:
+                raise UndegradeError(
+                    f"{path}: version {about.get('version')}; this undegrade reads {FORMER_VERSION} and {VERSION}"
+                )
             arrays: dict[str, Any] = {name: file[name].astype(np.float32) for name in ARRAYS}
             arrays["gain"] = tuple(file[f"gain.{i}"].astype(np.float32) for i in range(NUM_GAIN))
         facts: dict[str, Any] = {
             name: tuple(value) if isinstance(value := about[name], list) else value for name in FACTS
         }
         scales = tuple(Scale(**scale) for scale in about["scales"])
+        shape = (len(facts["kinds"]), len(facts["strengths"]))
+        if arrays["demanded"].shape != shape or arrays["gain"][-1].size != shape[1] * len(QUANTILES):
+            raise ValueError("other strengths")
     except FileNotFoundError:
         raise UndegradeError(f"{path}: no such file; undegrade calibrate writes it") from None
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):

@@ -38,6 +38,10 @@ class Backend(Protocol):
             MemoryError: the image is too large for the memory.
         """
 
+    def see(self, image: Pixels) -> Pixels:
+        """The context of a picture alone; arguments and errors as for `run`."""
+        return self.run(image)[1]
+
     def for_size(self, height: int, width: int) -> Backend:
         """The same model made ready for parts of this size alone; takes a while, and pays if many of them come.
 

@@ -1,9 +1,10 @@
-"""A model that repairs each part in four mirror images, and takes the mean."""
+"""A model that repairs mirror images of each part, too, and takes the mean."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from undegrade.images.padding import crop_to, pad_to_multiple
 from undegrade.inference.backend import Backend, Pixels
 
 WAYS = ((), (2,), (1,), (1, 2))  # axes of (3, H, W) that are turned round: as it is, left and right, up and down, both
@@ -11,10 +12,10 @@ UPRIGHT = ("haze",)  # kinds that have an up and a down: thicker towards the hor
 
 
 class Mirrored(Backend):
-    """The mean of a model's answers to a picture and its mirror images, turned back; in four times the time.
+    """The mean of a model's answers to a picture and its three mirror images, turned back (of haze, to one of them).
 
-    y = mean over m of m^-1(network(m(x))); what a network draws at random, such as a weave where noise was, differs
-    from one to the next. "Seven ways to improve example-based single image super resolution", CVPR 2016, takes eight;
+    y = mean over m of m^-1(network(m(x))); errors that differ from one to the next, such as the weave that noise
+    leaves, cancel out. "Seven ways to improve example-based single image super resolution", CVPR 2016, takes eight;
     those that are turned by a right angle, which rain never is, are left out. What is seen is what the model sees in
     the picture as it is.
 
@@ -29,13 +30,19 @@ class Mirrored(Backend):
 
     def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
         """See `Backend.run`."""
-        total, own = self.backend.run(image, context)
+        # Padded first: else borders would come to lie at the left and the top, and JPEG's squares elsewhere.
+        padded, height, width = pad_to_multiple(image, self.size_multiple)
+        total, own = self.backend.run(padded, context)
         given = own if context is None else context
         ways = WAYS[:2] if self._kind(given) in UPRIGHT else WAYS
         for axes in ways[1:]:
-            made, _ = self.backend.run(np.ascontiguousarray(np.flip(image, axes)), given)
+            made, _ = self.backend.run(np.ascontiguousarray(np.flip(padded, axes)), given)
             total = total + np.flip(made, axes)
-        return total / np.float32(len(ways)), own
+        return crop_to(total / np.float32(len(ways)), height, width), own
+
+    def see(self, image: Pixels) -> Pixels:
+        """See `Backend.see`; not mirrored."""
+        return self.backend.see(image)
 
     def _kind(self, context: Pixels) -> str | None:
         """What the context goes for; None where the model names nothing."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from undegrade.errors import UndegradeError
+from undegrade.inference.header import file_sha256
 from undegrade.inference.hub import PREFIX, file_in, folder_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class ShippedModel:
 
     stem: str
     about: str  # one sentence
-    mirrored: bool = False  # whether each part is repaired in four mirror images (`mirrored.py`)
+    mirrored: bool = False  # whether each part is repaired in mirror images, too (`mirrored.py`)
 
     @property
     def path(self) -> Path:
@@ -43,7 +44,7 @@ MODELS: dict[str, ShippedModel] = {
     ),
     "quality": ShippedModel(
         stem="default",
-        about="The same, in four mirror images of which the mean is taken: four times as long.",
+        about="The mean of `default` over mirror images, four but of haze two; better, in four times the time.",
         mirrored=True,
     ),
     "universal-small": ShippedModel(
@@ -55,6 +56,25 @@ MODELS: dict[str, ShippedModel] = {
 def calibration_of(model: Path) -> Path:
     """Where the calibration of a model's diagnosis lies: `NAME.diagnosis.npz` beside it."""
     return model.with_name(f"{model.stem}.diagnosis.npz")
+
+
+def is_mirrored(model: str | Path) -> bool:
+    """Whether this is the name of a shipped model that repairs mirror images, too."""
+    shipped = MODELS.get(str(model))
+    return shipped is not None and shipped.mirrored
+
+
+def identity_of(model: str | Path) -> list[str]:
+    """What tells a model from every other: SHA-256 of its file and of the calibration beside it, and its mirroring.
+
+    The file of an exported model holds that of its weights.
+
+    Raises:
+        UndegradeError: there is no such model.
+    """
+    path = find_model(model)
+    files = [file_sha256(file) for file in (path, calibration_of(path)) if file.is_file()]
+    return [*files, *["mirrored"] * is_mirrored(model)]
 
 
 def taught_of(model: Path) -> Path:

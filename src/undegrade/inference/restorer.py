@@ -99,7 +99,7 @@ class Restorer(Generic[F]):
         beyond = self.judge.beyond(rows.height, rows.width)
         if beyond is not None:
             return beyond
-        finding = self.name(self._look(rows).contexts)
+        finding = self.name(np.stack([self.see(part) for part in self._parts(rows)]))
         assert finding is not None  # as there are labels
         return finding
 
@@ -113,7 +113,8 @@ class Restorer(Generic[F]):
 
     def see(self, part: Pixels) -> Pixels:
         """The context (num_context,) of a part of a picture, (3, h, w), as if it were one."""
-        return self._run(part)[1]
+        own = self.backend.see(part)
+        return own if _finite(own) else self._run(part)[1]
 
     def decide(self, look: Look) -> Treatment[F]:
         """What is done to a picture, or to all frames of a shot, of which this was seen.
@@ -248,12 +249,14 @@ class Restorer(Generic[F]):
         return treatment, (finished(band, gray=rows.gray) for band in repaired)
 
     def _look(self, rows: Rows) -> Look:
-        parts = [
+        return self._look_at(self._parts(rows))
+
+    def _parts(self, rows: Rows) -> list[Pixels]:
+        return [
             rows.pixels(box.top, box.left, box.height, box.width)
             for row in samples(rows.height, rows.width, multiple=self.backend.size_multiple)
             for box in row
         ]
-        return self._look_at(parts)
 
     def _look_at(self, parts: list[Pixels]) -> Look:
         answers = [self._run(part) for part in parts]

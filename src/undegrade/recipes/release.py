@@ -48,7 +48,7 @@ UNLIT = ("network.light", "network.lit", *ADDED)  # what learns last
 def release_default() -> Recipe:
     """The `default` model: name ten degradations, then remove what is asked for and leave the rest.
 
-    About thirteen hours of one CPU core with bfloat16; two processes share the last stages (docs/experiments.md).
+    About fifteen hours of one CPU core with bfloat16; two processes share the last stages (docs/experiments.md).
     """
     return Recipe(
         name="release-default",
@@ -110,6 +110,7 @@ def _stages() -> tuple[Stage, ...]:
         replace(_light(restoring), steps=3_000, lr=1e-3, mixture=(("weights", LIGHT), *UNNAMED), still=SEEN),
         # Each kind by itself but for the last convolution: what is named does not change.
         replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=(("weights", OWN), *UNNAMED), still=SHARED),
+        # Then all at once again, and the names with them.
         replace(last, objective=lit, steps=5_000, mixture=(("weights", TOGETHER), *STEPWISE), still=UNLIT[:1]),
     )
 

@@ -91,7 +91,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
 
     Args:
         seen: of photographs to learn from.
-        held_out: of other photographs.
+        held_out: of other photographs, in crops as large as those that pictures are judged by.
         subject: the model.
         fit: how.
     """
@@ -157,8 +157,7 @@ def _with_demands(head: Head, held_out: Observations) -> Head:
 
     Of each kind and strength the least demand, 0 or more, with which of the pictures that are asked about at most the
     share `RISK` lose more than `HARM` dB, and all of them lose at most `LOSS` in the mean: as conformal risk control
-    (ICLR 2024) chooses a threshold, by what happens on pictures that nothing was fitted to. Small crops do not count:
-    pictures are judged by squares of 256 pixels, of which more can be told.
+    (ICLR 2024) chooses a threshold, by what happens on pictures that no gain was fitted to.
     """
     logits = head.read(held_out.before).logits[np.arange(len(held_out.treated)), held_out.treated]
     foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from undegrade.atomic import written_whole
 from undegrade.batch import CLEAN
 from undegrade.data.folder import CleanFolder
-from undegrade.diagnosis.evidence import evidence
+from undegrade.diagnosis.evidence import NUM_EVIDENCE, evidence
 from undegrade.diagnosis.head import STRENGTHS
 from undegrade.diagnosis.severity import LEVELS
 from undegrade.images.colour import blended
@@ -189,7 +189,8 @@ def _observe_piece(series: Series, folder: Path, first: int) -> Path:
 
 
 def _piece(series: Series, folder: Path, first: int) -> Path:
-    return folder / f"{series.name}-{first:06}.npz"
+    kept = f"{NUM_EVIDENCE}x{len(STRENGTHS)}"  # pieces from when other numbers were kept are not taken for these
+    return folder / f"{series.name}-{kept}-{first:06}.npz"
 
 
 @cache

@@ -21,8 +21,9 @@ from undegrade.metrics import psnr, quantise
 
 Pixels = NDArray[np.float32]
 
-SIDES = (256, 192, 192, 128, 128, 96)  # pixels, of the crops; pictures are judged by samples of 256,
-LARGE = (256, 192, 192)  # of which more can be told than of small ones
+# Sides of the crops, pixels. Pictures are judged by samples of 256, of which more can be told than of small ones.
+SIDES = (256, 192, 192, 128, 128, 96)
+LARGE = (256, 192, 192)
 # Of the samples: nothing wrong, one thing, two, three, and one thing that the model does not know.
 SHARES = {"clean": 0.2, "one": 0.45, "two": 0.14, "three": 0.06, "other": 0.15}
 # What happens to a picture on its way, first thing first: the scene, the lens, the sensor, the file, the print.
