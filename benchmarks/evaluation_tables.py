@@ -16,7 +16,7 @@ from tables import put_named, table
 HOME = Path(__file__).parents[1]
 RESULTS = HOME / "benchmarks" / "results"
 CARD = HOME / "src" / "undegrade" / "weights" / "default.md"
-MODELS = ("default", "universal-small", "peer:classical")
+MODELS = ("default", "quality", "universal-small", "peer:classical")
 KINDS = {
     "noise": "noise, sigma 25",
     "jpeg": "JPEG, quality 50",
@@ -131,7 +131,7 @@ def of_card(run: dict[str, Any]) -> str:
     found = scores(run)
     kinds = [kind for kind in KINDS if kind != "clean"]
     rows = []
-    for model in MODELS[:2]:
+    for model in MODELS[:3]:
         *gains, mean = (f"{found[model, kind]['gain']:.2f}" for kind in kinds)
         rows.append((f"`{model}`", *gains, f"**{mean}**"))
     return table(("", *(SHORT.get(kind, kind.replace("_", " ")) for kind in kinds)), rows)

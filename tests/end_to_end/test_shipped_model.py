@@ -10,8 +10,10 @@ import torch.nn.functional as F
 import undegrade
 from undegrade.degradations import parse, replay
 from undegrade.diagnosis import OwnJudge, Wish
+from undegrade.diagnosis.evidence import NUM_EVIDENCE
+from undegrade.diagnosis.head import STRENGTHS, read_head
 from undegrade.images import Picture, read_picture
-from undegrade.inference.models import DEFAULT_MODEL, MODELS
+from undegrade.inference.models import DEFAULT_MODEL, MODELS, calibration_of
 from undegrade.inference.openvino import OpenVinoBackend
 from undegrade.inference.restorer import Restorer
 from undegrade.inference.tiling import OVERLAP, cut
@@ -32,6 +34,15 @@ def test_checkpoint_and_export_are_small_and_belong_together(name: str) -> None:
     backend = OpenVinoBackend(MODELS[name].path)
     assert list(backend.labels) == read_header(checkpoint)["labels"]
     assert read_header(checkpoint)["sha256"] in MODELS[name].path.read_text()
+
+
+def test_the_default_is_calibrated_for_all_that_the_gate_knows() -> None:
+    head = read_head(calibration_of(MODELS[DEFAULT_MODEL].path))
+    nothing, facts = np.zeros((1, head.num_context), np.float32), np.zeros((1, NUM_EVIDENCE), np.float32)
+    assert head.strengths == STRENGTHS
+    for width in (NUM_EVIDENCE, NUM_EVIDENCE - 1):  # one less would not be enough
+        same = head.clues(nothing, nothing, facts[:, :width], np.array([0])).shape[1] == len(head.centre)
+        assert same == (width == NUM_EVIDENCE)
 
 
 @pytest.mark.slow

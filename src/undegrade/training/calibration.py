@@ -30,7 +30,7 @@ NEEDED = {
     "snow": 0.8,
     "low_light": 0.9,
     "mosaic": 0.7,
-    "inpainting": 0.6,
+    "inpainting": 0.9,
 }
 # Kinds that are gone by a quartile of the gain, others by its tenth quantile: a repair that was not called for costs
 # little; or the gain is foretold so widely that the latter would leave much of it.
