@@ -106,7 +106,7 @@ def of_evaluation(runs: list[dict[str, Any]]) -> str:
 
 def of_mixed(run: dict[str, Any]) -> str:
     found = scores(run)
-    names = list(dict.fromkeys(row["row"] for row in run["rows"] if row["row"] != "clean"))
+    names = list(dict.fromkeys(row["row"] for row in run["rows"] if row["row"] not in ("clean", "mean")))
     rows = []
     for name in (*names, "mean"):
         before, after = found["input", name], found["default", name]
