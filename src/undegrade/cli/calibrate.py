@@ -25,7 +25,9 @@ def calibrate(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="PATH", help="The .safetensors file to write; others beside it.")
     ],
-    steps: Annotated[int, typer.Option(min=1, help="Of training the grader, 0.35 s each on two cores.")] = 4000,
+    steps: Annotated[
+        int, typer.Option(min=0, help="Of training the grader, 0.35 s each on two cores; 0 with --start: it is kept.")
+    ] = 4000,
     specimens: Annotated[int, typer.Option(min=20, help="Spoiled crops that are repaired to learn what helps.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that repair them.")] = os.cpu_count() or 1,
     start: Annotated[
@@ -48,6 +50,8 @@ def calibrate(
         raise UndegradeError(f"{out}: unknown ending {out.suffix!r}; expected .safetensors")
     if out.exists() and out.samefile(checkpoint):
         raise UndegradeError(f"{out}: is the input; originals are never overwritten, choose another output")
+    if not steps and start is None:
+        raise UndegradeError("--steps: 0, and no --start; expected at least 1, or a checkpoint whose grader is kept")
     folder = out.with_name(f"{out.stem}.calibrating")
     folder.mkdir(parents=True, exist_ok=True)
     model, graded = _graded(checkpoint, clean, steps, folder, start)
@@ -126,6 +130,7 @@ def _graded(
 
     photos = CleanFolder(clean, part="train")
     grading = Grading(steps=steps, seed=GOING_ON if start else Grading.seed)
-    train_grader(made, photos, grading, state=folder / "grader.pt", tell=tell)
+    if steps:
+        train_grader(made, photos, grading, state=folder / "grader.pt", tell=tell)
     save_checkpoint(made, path, recipe=read_header(checkpoint).get("recipe"))
     return made, path

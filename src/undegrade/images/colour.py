@@ -49,12 +49,17 @@ def blended(
         restored: (3, H, W), strength 1.
         strength: s, in [0, 1]; or (H, W), of each pixel.
     """
-    linear = (1 - strength) * _to_linear(original) + strength * _to_linear(restored)
-    display = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return display.astype(np.float32)
+    linear = (1 - strength) * to_linear(original) + strength * to_linear(restored)
+    return to_display(linear)
 
 
-def _to_linear(display: NDArray[np.float32]) -> NDArray[np.float32]:
+def to_linear(display: NDArray[np.float32]) -> NDArray[np.float32]:
     """Display values -> linear light (IEC 61966-2-1)."""
     linear: NDArray[np.float32] = np.where(display <= 0.04045, display / 12.92, ((display + 0.055) / 1.055) ** 2.4)
     return linear
+
+
+def to_display(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear light, at least 0 -> display values (IEC 61966-2-1)."""
+    display = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return display.astype(np.float32)

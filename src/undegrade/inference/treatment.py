@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from undegrade.deblurring import Blur
 from undegrade.inference.backend import Pixels
 
 
@@ -34,11 +35,13 @@ class Look:
         parts: (3, h, w) each.
         contexts: (N, num_context), the model's of each part.
         repaired: what the model made of each part, not clipped.
+        still: whether all parts are of one exposure, so that one blur may lie over all of them.
     """
 
     parts: tuple[Pixels, ...]
     contexts: Pixels
     repaired: tuple[Pixels, ...]
+    still: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,12 +122,14 @@ class Step:
     Args:
         kind: what is repaired; None: what the model itself holds for likeliest.
         context: (num_context,), for every tile.
-        strength: in (0, 1], from the picture to what the model makes of it, mixed in linear light.
+        strength: in (0, 1], from the picture to what is made of it, mixed in linear light.
+        blur: that was found in the picture and is undone by deconvolution; None: the model repairs it.
     """
 
     kind: str | None
     context: Pixels
     strength: float = 1.0
+    blur: Blur | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,6 +171,7 @@ def together(looks: Sequence[Look]) -> Look:
         parts=tuple(part for look in looks for part in look.parts),
         contexts=np.concatenate([look.contexts for look in looks]),
         repaired=tuple(part for look in looks for part in look.repaired),
+        still=False,
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from undegrade.atomic import written_whole
 from undegrade.batch import CLEAN
 from undegrade.data.folder import CleanFolder
+from undegrade.deblurring import deconvolve, find_blur
 from undegrade.diagnosis.evidence import NUM_EVIDENCE, evidence
 from undegrade.diagnosis.head import STRENGTHS
 from undegrade.diagnosis.severity import LEVELS
@@ -27,6 +28,7 @@ from undegrade.metrics import quantise
 from undegrade.training.specimens import SIDES, Pixels, Specimen, draw_specimen
 
 PIECE = 250  # specimens that are kept together
+DECONVOLVED = 0.7  # of the repairs of blur; the others are the model's
 LEAST_ERROR = 1e-5  # mean square, 50 dB: pictures closer to the clean one than that count as equally good
 
 
@@ -68,7 +70,10 @@ def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str
         rng = np.random.default_rng((seed, number))
         restored, before = backend.run(specimen.degraded)
         treated = _treated(specimen, before, backend.labels, kinds, rng)
-        if not surely(before, backend.labels, kinds[treated]):
+        blur = find_blur(kinds[treated], (specimen.degraded,)) if rng.random() < DECONVOLVED else None
+        if blur is not None:
+            restored = deconvolve(specimen.degraded, blur)
+        elif not surely(before, backend.labels, kinds[treated]):
             restored, _ = backend.run(specimen.degraded, steered(before, backend.labels, kinds[treated]))
         restored = np.clip(restored, 0, 1)
         _, after = backend.run(restored)

@@ -1,0 +1,73 @@
+"""A blur that is known, and how it is undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undegrade.deblurring.fourier import Pixels, Spectrum, power_of_slopes, rounded, slopes, summed_slopes, transfer
+from undegrade.images.colour import to_display, to_linear
+
+BORDER = 32  # pixels that a picture is made larger by, mirrored
+ROUNDS, FILLED = 5, 4  # of all, and those before them in which only what lies beyond the border is found
+FIRST, FACTOR = 1.5, 4.0  # how firmly the wanted slopes are held in the first round, and how much more in each
+EVEN = np.float32(0.01)  # what even slopes are worth before there are wanted ones
+POWER = 0.8  # of slopes in photographs: most are small, and few are large
+SMALLEST = 1e-4  # slope
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Blur:
+    """One for a whole picture.
+
+    Args:
+        kernel: (h, w), odd, sums to one: where the light of a point went.
+        caution: how much smoothness is worth against fitting the blurred picture; more where there is noise.
+    """
+
+    kernel: NDArray[np.float32]
+    caution: float
+
+
+def deconvolve(picture: NDArray[np.float32], blur: Blur) -> NDArray[np.float32]:
+    """The picture (3, H, W) in [0, 1] before it was blurred; same shape and range.
+
+    min over x of ||k * x - y||^2 + caution ||slopes of x||_0.8, in linear light, by half-quadratic splitting: "Fast
+    Image Deconvolution using Hyper-Laplacian Priors", NeurIPS 2009; the step in each slope is one of generalised
+    shrinkage. What lies beyond the border is not known, and so filled by what the sharp picture says of it.
+    """
+    border = min(BORDER, min(picture.shape[1:]) - 1)
+    y: Pixels = rounded(to_linear(picture).astype(np.float32), border)
+    shape = y.shape[-2:]
+    within = np.zeros(shape, bool)
+    within[border:-border, border:-border] = True
+    power, seen = power_of_slopes(shape), transfer(blur.kernel, shape).astype(np.complex64)
+    kept = np.abs(seen) ** 2
+    x = np.conj(seen) * np.fft.rfft2(y) / (kept + EVEN * power)
+    for _ in range(FILLED):
+        y = _filled(y, x, seen, within)
+        x = np.conj(seen) * np.fft.rfft2(y) / (kept + EVEN * power)
+    firmness = FIRST
+    for _ in range(ROUNDS):
+        wanted = summed_slopes(*(_shrunk(slope, firmness) for slope in slopes(np.fft.irfft2(x, s=shape))))
+        y = _filled(y, x, seen, within)
+        weight = np.float32(blur.caution * firmness)
+        x = (np.conj(seen) * np.fft.rfft2(y) + weight * np.fft.rfft2(wanted)) / (kept + weight * power)
+        firmness *= FACTOR
+    inner = np.fft.irfft2(x, s=shape)[:, border:-border, border:-border].astype(np.float32)
+    return np.clip(to_display(np.clip(inner, 0, 1)), 0, 1)
+
+
+def _filled(y: Pixels, x: Spectrum, seen: Spectrum, within: NDArray[np.bool_]) -> Pixels:
+    """Beyond the picture, where nothing was seen, what the sharp picture would look like through the blur."""
+    return np.where(within, y, np.fft.irfft2(seen * x, s=within.shape))
+
+
+def _shrunk(slope: Pixels, firmness: float) -> Pixels:
+    """sign(s) max(|s| - 0.8 |s|^-0.2 / firmness, 0)."""
+    size = np.abs(slope)
+    less = np.maximum(size, SMALLEST) ** np.float32(POWER - 1) * np.float32(POWER / firmness)
+    shrunk: Pixels = np.sign(slope) * np.maximum(size - less, 0)
+    return shrunk

@@ -1,0 +1,132 @@
+"""A blur that lies over a whole picture is undone where that promises more than the model's repair."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from undegrade.deblurring import deconvolve
+from undegrade.degradations import DEGRADATIONS
+from undegrade.images import Picture, read_picture
+from undegrade.inference.backend import Backend
+from undegrade.inference.restorer import Restorer
+from undegrade.inference.treatment import Trial, together
+from undegrade.metrics import psnr, quantise
+
+Pixels = NDArray[np.float32]
+LABELS = ("clean", "defocus_blur")
+
+
+class Leaving(Backend):
+    """Takes everything for out of focus, and repairs nothing."""
+
+    name, labels, size_multiple, multi_label = "leaving", LABELS, 16, False
+
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        return image, np.array([0, 9], np.float32)
+
+
+@dataclass(frozen=True)
+class Found:
+    label: str = "defocus_blur"
+    probability: float = 0.9
+
+
+@dataclass(frozen=True)
+class Answer:
+    strength: float
+    gain: float
+    reason: str = ""
+
+
+@dataclass
+class Knowing:
+    """Has the clean picture, of which it is shown the whole or samples, and likes what is nearer to it, or nothing."""
+
+    clean: Pixels
+    content: bool = True
+    checks: bool = True
+
+    def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
+        return Found()
+
+    def beyond(self, height: int, width: int) -> Found | None:
+        return None
+
+    def shares(self, contexts: Pixels, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Pixels]:
+        return ("defocus_blur",), np.ones((len(contexts), 1), np.float32)
+
+    def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+        return () if done else ("defocus_blur",)
+
+    def likely(self, finding: Found) -> tuple[str, ...]:
+        return ("defocus_blur",)
+
+    def doubts(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+        return ()
+
+    def weigh(self, trial: Trial) -> Answer:
+        size = trial.repaired[0].shape[1:]
+        clean = self.clean[:, : size[0], : size[1]]  # the first sample lies in the corner
+        gain = psnr(trial.repaired[0], clean) - psnr(trial.parts[0], clean)
+        return Answer(0.75 if self.content else 0, gain, "not wholly")
+
+
+@pytest.fixture(scope="module")
+def clean() -> Pixels:
+    return read_picture(Path(__file__).parents[2] / "examples" / "cat-well.png").pixels
+
+
+@pytest.fixture(scope="module")
+def blurred(clean: Pixels) -> Picture:
+    step = DEGRADATIONS["defocus_blur"]()
+    made = step.degrade(torch.from_numpy(clean), torch.Generator().manual_seed(0), {"radius": 2.5})
+    return Picture(pixels=quantise(made.numpy()))
+
+
+def test_the_blur_is_undone_as_far_as_is_allowed(clean: Pixels, blurred: Picture) -> None:
+    restored = Restorer(Leaving(), Knowing(clean)).restore(blurred)
+    (step,) = restored.treatment.steps
+    assert step.blur is not None
+    assert restored.treatment.repaired == (("defocus_blur", 0.75),)
+    assert psnr(restored.picture.pixels, clean) - psnr(blurred.pixels, clean) > 2
+    whole = Restorer(Leaving(), Knowing(clean)).restore(
+        blurred, treatment=replace(restored.treatment, steps=(replace(step, strength=1.0),))
+    )
+    np.testing.assert_allclose(whole.picture.pixels, deconvolve(blurred.pixels, step.blur), atol=1e-6)
+
+
+def test_tiles_are_undone_as_parts_of_one_picture(clean: Pixels, blurred: Picture) -> None:
+    whole = Restorer(Leaving(), Knowing(clean)).restore(blurred)
+    tiled = Restorer(Leaving(), Knowing(clean), tile=(192, 192)).restore(blurred)
+    assert psnr(tiled.picture.pixels, whole.picture.pixels) > 38
+
+
+def test_the_model_repairs_where_undoing_promises_nothing(clean: Pixels, blurred: Picture) -> None:
+    well = Picture(pixels=clean)  # nothing is better than what is well
+    (step,) = Restorer(Leaving(), Knowing(clean)).restore(well).treatment.steps
+    assert step.blur is None
+
+
+def test_what_is_refused_is_left(clean: Pixels, blurred: Picture) -> None:
+    restored = Restorer(Leaving(), Knowing(clean, content=False)).restore(blurred)
+    assert not restored.changed
+    assert restored.picture is blurred
+    assert restored.treatment.reason == "not wholly"
+
+
+def test_unchecked_the_model_repairs(clean: Pixels, blurred: Picture) -> None:
+    (step,) = Restorer(Leaving(), Knowing(clean, checks=False)).restore(blurred).treatment.steps
+    assert step.blur is None
+
+
+def test_the_frames_of_a_shot_have_no_blur_in_common(clean: Pixels, blurred: Picture) -> None:
+    restorer = Restorer(Leaving(), Knowing(clean))
+    look = restorer.look(blurred)
+    assert look.still
+    shot = together([look, look])
+    assert not shot.still
+    assert all(step.blur is None for step in restorer.decide(shot).steps)
