@@ -22,7 +22,7 @@ LAYERS = (
     ("errors",),
     ("atomic",),
     ("images", "batch"),
-    ("networks", "degradations", "metrics", "text", "deblurring"),
+    ("networks", "degradations", "metrics", "text", "deblurring", "denoising"),
     ("objectives", "data", "diagnosis", "inference"),
     ("training", "evaluation"),
     ("recipes", "api", "reports"),
@@ -50,7 +50,7 @@ SHARED = {
 # Members of these rooms import nothing else at all but the standard library and this.
 ALONE_WITH = {"networks": {"torch"}}
 # Importing these files must not pull in what the base install has not, or what is slow to import.
-LIGHT = ("__init__", "api", "cli", "inference", "diagnosis", "images", "deblurring")
+LIGHT = ("__init__", "api", "cli", "inference", "diagnosis", "images", "deblurring", "denoising")
 HEAVY = {
     "torch",
     "openvino",

@@ -44,7 +44,7 @@ def treatment_data(treatment: Treatment[Diagnosis]) -> dict[str, Any]:
     return {
         "changed": bool(treatment.steps),
         "diagnosis": diagnosis_data(treatment.finding) if treatment.finding else None,
-        "repaired": [{"kind": kind, "strength": strength} for kind, strength in treatment.repaired],
+        "repaired": [{"kind": step.kind, "strength": step.strength, "by": step.by} for step in treatment.steps],
         "reason": treatment.reason,
     }
 

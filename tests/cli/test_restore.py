@@ -64,7 +64,7 @@ def test_json_is_one_object_a_line_and_originals_stay(
     assert [Path(record["output"]).name for record in records] == ["deep.tif", "gray.jpg", "photo.png"]
     told = {"input", "output", "changed", "diagnosis", "repaired", "reason", "pixels", "seconds", "notes"}
     assert set(records[0]) == told
-    assert records[0]["repaired"] == [{"kind": None, "strength": 1.0}]
+    assert records[0]["repaired"] == [{"kind": None, "strength": 1.0, "by": "network"}]
     assert records[0]["changed"] is True
     assert records[0]["diagnosis"]["label"] == "rain"
     assert sum(records[0]["diagnosis"]["probabilities"].values()) == pytest.approx(1, abs=0.01)

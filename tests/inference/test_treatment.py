@@ -17,11 +17,11 @@ from undegrade.inference.treatment import Trial, steered, surely, together
 
 Pixels = NDArray[np.float32]
 Scene = Callable[[int, int], Pixels]
-LABELS = ("clean", "haze", "noise")
+LABELS = ("clean", "haze", "snow")
 
 
 class Shift(Backend):
-    """Repairs haze by adding 0.1, noise by adding 0.2, anything else not; is itself sure of haze."""
+    """Repairs haze by adding 0.1, snow by adding 0.2, anything else not; is itself sure of haze."""
 
     name, labels, size_multiple, multi_label = "shift", LABELS, 16, False
 
@@ -81,19 +81,19 @@ class Ordered:
 
 
 def test_what_promises_most_comes_first_and_then_the_rest(scene: Scene) -> None:
-    judge = Ordered({"haze": Answer(1, 1), "noise": Answer(1, 2)})
+    judge = Ordered({"haze": Answer(1, 1), "snow": Answer(1, 2)})
     picture = Picture(pixels=scene(64, 80) * np.float32(0.5))
     restored = Restorer(Shift(), judge).restore(picture)
-    assert restored.treatment.repaired == (("noise", 1), ("haze", 1))
+    assert restored.treatment.repaired == (("snow", 1), ("haze", 1))
     np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.3, atol=1e-6)
-    assert [trial.kind for trial in judge.trials] == ["haze", "noise", "haze"]
+    assert [trial.kind for trial in judge.trials] == ["haze", "snow", "haze"]
     np.testing.assert_allclose(judge.trials[2].parts[0], picture.pixels + 0.2, atol=1e-6)  # as it is by then
 
 
 def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:
     class Seeing(Ordered):
         def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
-            return Found(label="haze" if contexts[0, 0] < 0.5 else "noise")
+            return Found(label="haze" if contexts[0, 0] < 0.5 else "snow")
 
         def likely(self, finding: Found) -> tuple[str, ...]:
             return (finding.label,)
@@ -101,22 +101,22 @@ def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:
         def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(kind for kind in (finding.label,) if kind not in done)
 
-    judge = Seeing({"haze": Answer(1, 1), "noise": Answer(1, 1)})
-    dark = scene(64, 80) * np.float32(0.1) + np.float32(0.41)  # 0.1 more, and it is taken for noisy
+    judge = Seeing({"haze": Answer(1, 1), "snow": Answer(1, 1)})
+    dark = scene(64, 80) * np.float32(0.1) + np.float32(0.41)  # 0.1 more, and it is taken for snowy
     assert Restorer(Shift(), judge).restore(Picture(pixels=dark)).treatment.repaired == (("haze", 1),)
 
 
 def test_what_was_likely_at_first_is_repaired_once_it_is_sure(scene: Scene) -> None:
     class Clearing(Ordered):
         def likely(self, finding: Found) -> tuple[str, ...]:
-            return ("haze", "noise")
+            return ("haze", "snow")
 
         def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
-            return ("noise", "rain") if done == ("haze",) else () if done else ("haze",)
+            return ("snow", "rain") if done == ("haze",) else () if done else ("haze",)
 
-    judge = Clearing({"haze": Answer(1, 1), "noise": Answer(1, 1)})
+    judge = Clearing({"haze": Answer(1, 1), "snow": Answer(1, 1)})
     treatment = Restorer(Shift(), judge).restore(Picture(pixels=scene(64, 80))).treatment
-    assert treatment.repaired == (("haze", 1), ("noise", 1))  # the rain is a trace of a repair
+    assert treatment.repaired == (("haze", 1), ("snow", 1))  # the rain is a trace of a repair
 
 
 def test_what_is_not_sure_enough_to_be_tried_is_said(scene: Scene) -> None:
@@ -144,7 +144,7 @@ def test_half_a_repair_is_mixed_in_linear_light(scene: Scene) -> None:
 
 
 def test_unchecked_nothing_is_tried(scene: Scene) -> None:
-    judge, backend = Ordered({"noise": Answer(0, 0)}, checks=False), Shift()
+    judge, backend = Ordered({"snow": Answer(0, 0)}, checks=False), Shift()
     picture = Picture(pixels=scene(64, 80) * np.float32(0.5))
     restored = Restorer(backend, judge).restore(picture)
     np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.2, atol=1e-6)
@@ -182,7 +182,7 @@ def test_a_shot_is_decided_by_all_its_frames(scene: Scene) -> None:
 
 def test_steering_names_one_kind_and_leaves_the_means() -> None:
     context = np.array([0.3, 1, 2, 0], np.float32)
-    np.testing.assert_array_equal(steered(context, LABELS, "noise"), np.array([0.3, 0, 0, 6], np.float32))
+    np.testing.assert_array_equal(steered(context, LABELS, "snow"), np.array([0.3, 0, 0, 6], np.float32))
     assert surely(np.array([0, 0, 9, 0], np.float32), LABELS, "haze")
     assert not surely(np.array([0, 2, 3, 2], np.float32), LABELS, "haze")
 

@@ -196,8 +196,8 @@ def _finished(about: Picture, page: Page[F], output: Output) -> Picture:
     if output.record is None or not page.changed:
         return picture
     facts = {**output.record, "Strength": f"{output.strength:g}"}
-    if kinds := [f"{kind} {strength:g}" for kind, strength in page.treatment.repaired if kind]:
-        facts |= {"Repaired": ", ".join(kinds)}
+    if steps := [f"{step.kind} {step.strength:g} by {step.by}" for step in page.treatment.steps if step.kind]:
+        facts |= {"Repaired": ", ".join(steps)}
     if page.diagnosis is not None:
         facts |= {"Diagnosis": page.diagnosis.label, "Probability": f"{page.diagnosis.probability:.4f}"}
     metadata = picture.metadata

@@ -12,7 +12,6 @@ from typing import Generic
 
 import numpy as np
 
-from undegrade.deblurring import Blur, deconvolve, find_blur
 from undegrade.errors import UndegradeError
 from undegrade.images.colour import blended
 from undegrade.images.picture import Picture, gray_of, with_pixels
@@ -21,6 +20,7 @@ from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
+from undegrade.inference.ways import Measured, measure, repair
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -154,19 +154,19 @@ class Restorer(Generic[F]):
                 return Step(kind=None, context=context), [], look
             if not self.judge.checks:
                 return Step(kind=kind, context=self._turned(context, kind)), [], look
-            found = find_blur(kind, look.parts) if look.still else None
-            for blur in (None,) if found is None else (found, None):
-                trial, after = self._try(look, kind, blur)
+            found = measure(kind, look.parts) if look.still else None
+            for measured in (None,) if found is None else (found, None):
+                trial, after = self._try(look, kind, measured)
                 verdict = self.judge.weigh(trial)
                 if not verdict.strength:
                     refused.append(verdict.reason)
                 elif best is None or verdict.gain > best[0].gain:
-                    best = verdict, trial, after, blur
+                    best = verdict, trial, after, measured
         if best is None:
             return None, refused, look
-        verdict, trial, after, blur = best
+        verdict, trial, after, measured = best
         turned = self._turned(context, trial.kind)
-        step = Step(kind=trial.kind, context=turned, strength=verdict.strength, blur=blur)
+        step = Step(kind=trial.kind, context=turned, strength=verdict.strength, measured=measured)
         if verdict.strength < 1:
             pairs = zip(trial.parts, trial.repaired, strict=True)
             after = self._look_at([_mixed(part, repaired, verdict.strength) for part, repaired in pairs])
@@ -175,16 +175,12 @@ class Restorer(Generic[F]):
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)
 
-    def _try(self, look: Look, kind: str, blur: Blur | None) -> tuple[Trial, Look]:
-        """A repair of some of the samples, the blur's undoing or the model's; and what is seen of them afterwards."""
+    def _try(self, look: Look, kind: str, measured: Measured | None) -> tuple[Trial, Look]:
+        """A repair of some of the samples; and what is seen of them afterwards."""
         chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
         repaired = []
         for number in chosen:
-            part, own, made = look.parts[number], look.contexts[number], look.repaired[number]
-            if blur is not None:
-                made = deconvolve(part, blur)
-            elif not surely(own, self.backend.labels, kind):
-                made, _ = self._run(part, self._turned(own, kind))
+            made = repair(look.parts[number], measured, partial(self._made, look, number, kind))
             repaired.append(np.clip(made, 0, 1))
         after = self._look_at(repaired)
         trial = Trial(
@@ -195,6 +191,13 @@ class Restorer(Generic[F]):
             repaired=after.parts,
         )
         return trial, after
+
+    def _made(self, look: Look, number: int, kind: str) -> Pixels:
+        """What the model makes of a sample where this kind is to be repaired."""
+        own = look.contexts[number]
+        if surely(own, self.backend.labels, kind):
+            return look.repaired[number]
+        return self._run(look.parts[number], self._turned(own, kind))[0]
 
     def restore(
         self,
@@ -278,7 +281,7 @@ class Restorer(Generic[F]):
             return None
         (step,) = treatment.steps
         own = step.kind is None or surely(look.contexts[0], self.backend.labels, step.kind)
-        return look.repaired[0] if own and step.strength == 1 and step.blur is None else None
+        return look.repaired[0] if own and step.strength == 1 and step.measured is None else None
 
     def _repair(
         self, rows: Rows, tile: tuple[int, int], steps: tuple[Step, ...], on_tile: Callable[[int, int], None]
@@ -294,8 +297,7 @@ class Restorer(Generic[F]):
 
         def work(part: Pixels) -> Pixels:
             for step in steps:
-                blur = step.blur
-                made = self._repair_part(part, step.context, backend) if blur is None else deconvolve(part, blur)
+                made = repair(part, step.measured, partial(self._repair_part, part, step.context, backend))
                 part = made if len(steps) == 1 and step.strength == 1 else _mixed(part, made, step.strength)
             on_tile(next(done), total)
             return part

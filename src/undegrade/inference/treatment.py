@@ -8,8 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from undegrade.deblurring import Blur
 from undegrade.inference.backend import Pixels
+from undegrade.inference.ways import Measured, name_of
 
 
 class Finding(Protocol):
@@ -35,7 +35,7 @@ class Look:
         parts: (3, h, w) each.
         contexts: (N, num_context), the model's of each part.
         repaired: what the model made of each part, not clipped.
-        still: whether all parts are of one exposure, so that one blur may lie over all of them.
+        still: whether all parts are of one exposure, so that what is measured in some is true of all.
     """
 
     parts: tuple[Pixels, ...]
@@ -123,13 +123,18 @@ class Step:
         kind: what is repaired; None: what the model itself holds for likeliest.
         context: (num_context,), for every tile.
         strength: in (0, 1], from the picture to what is made of it, mixed in linear light.
-        blur: that was found in the picture and is undone by deconvolution; None: the model repairs it.
+        measured: in the picture, and the repair goes by it (`ways.py`); None: the model repairs it.
     """
 
     kind: str | None
     context: Pixels
     strength: float = 1.0
-    blur: Blur | None = None
+    measured: Measured | None = None
+
+    @property
+    def by(self) -> str:
+        """What repairs: "network", "deconvolution", or "network and transform"."""
+        return name_of(self.measured)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from undegrade.atomic import written_whole
 from undegrade.batch import CLEAN
 from undegrade.data.folder import CleanFolder
-from undegrade.deblurring import deconvolve, find_blur
 from undegrade.diagnosis.evidence import NUM_EVIDENCE, evidence
 from undegrade.diagnosis.head import STRENGTHS
 from undegrade.diagnosis.severity import LEVELS
@@ -24,11 +23,12 @@ from undegrade.images.colour import blended
 from undegrade.inference.backend import Backend
 from undegrade.inference.openvino import OpenVinoBackend
 from undegrade.inference.treatment import steered, surely
+from undegrade.inference.ways import measure, repair
 from undegrade.metrics import quantise
 from undegrade.training.specimens import SIDES, Pixels, Specimen, draw_specimen
 
 PIECE = 250  # specimens that are kept together
-DECONVOLVED = 0.7  # of the repairs of blur; the others are the model's
+MEASURED = 0.7  # of the repairs that can go by what was measured; the others are the model's alone
 LEAST_ERROR = 1e-5  # mean square, 50 dB: pictures closer to the clean one than that count as equally good
 
 
@@ -70,11 +70,10 @@ def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str
         rng = np.random.default_rng((seed, number))
         restored, before = backend.run(specimen.degraded)
         treated = _treated(specimen, before, backend.labels, kinds, rng)
-        blur = find_blur(kinds[treated], (specimen.degraded,)) if rng.random() < DECONVOLVED else None
-        if blur is not None:
-            restored = deconvolve(specimen.degraded, blur)
-        elif not surely(before, backend.labels, kinds[treated]):
+        if not surely(before, backend.labels, kinds[treated]):
             restored, _ = backend.run(specimen.degraded, steered(before, backend.labels, kinds[treated]))
+        measured = measure(kinds[treated], (specimen.degraded,)) if rng.random() < MEASURED else None
+        restored = repair(specimen.degraded, measured, partial(np.copy, restored))
         restored = np.clip(restored, 0, 1)
         _, after = backend.run(restored)
         gains = [_gain(specimen, blended(specimen.degraded, restored.copy(), strength)) for strength in STRENGTHS]

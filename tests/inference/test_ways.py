@@ -90,13 +90,13 @@ def blurred(clean: Pixels) -> Picture:
 def test_the_blur_is_undone_as_far_as_is_allowed(clean: Pixels, blurred: Picture) -> None:
     restored = Restorer(Leaving(), Knowing(clean)).restore(blurred)
     (step,) = restored.treatment.steps
-    assert step.blur is not None
+    assert step.measured is not None
     assert restored.treatment.repaired == (("defocus_blur", 0.75),)
     assert psnr(restored.picture.pixels, clean) - psnr(blurred.pixels, clean) > 2
     whole = Restorer(Leaving(), Knowing(clean)).restore(
         blurred, treatment=replace(restored.treatment, steps=(replace(step, strength=1.0),))
     )
-    np.testing.assert_allclose(whole.picture.pixels, deconvolve(blurred.pixels, step.blur), atol=1e-6)
+    np.testing.assert_allclose(whole.picture.pixels, deconvolve(blurred.pixels, step.measured), atol=1e-6)
 
 
 def test_tiles_are_undone_as_parts_of_one_picture(clean: Pixels, blurred: Picture) -> None:
@@ -108,7 +108,7 @@ def test_tiles_are_undone_as_parts_of_one_picture(clean: Pixels, blurred: Pictur
 def test_the_model_repairs_where_undoing_promises_nothing(clean: Pixels, blurred: Picture) -> None:
     well = Picture(pixels=clean)  # nothing is better than what is well
     (step,) = Restorer(Leaving(), Knowing(clean)).restore(well).treatment.steps
-    assert step.blur is None
+    assert step.measured is None
 
 
 def test_what_is_refused_is_left(clean: Pixels, blurred: Picture) -> None:
@@ -120,7 +120,7 @@ def test_what_is_refused_is_left(clean: Pixels, blurred: Picture) -> None:
 
 def test_unchecked_the_model_repairs(clean: Pixels, blurred: Picture) -> None:
     (step,) = Restorer(Leaving(), Knowing(clean, checks=False)).restore(blurred).treatment.steps
-    assert step.blur is None
+    assert step.measured is None
 
 
 def test_the_frames_of_a_shot_have_no_blur_in_common(clean: Pixels, blurred: Picture) -> None:
@@ -129,4 +129,4 @@ def test_the_frames_of_a_shot_have_no_blur_in_common(clean: Pixels, blurred: Pic
     assert look.still
     shot = together([look, look])
     assert not shot.still
-    assert all(step.blur is None for step in restorer.decide(shot).steps)
+    assert all(step.measured is None for step in restorer.decide(shot).steps)

@@ -1,0 +1,5 @@
+"""Noise that is even all over a picture: how strong it is, and a finer repair of it than a network's. NumPy alone."""
+
+from undegrade.denoising.noise import NoiseLevel, find_noise, refine
+
+__all__ = ["NoiseLevel", "find_noise", "refine"]

@@ -1,0 +1,76 @@
+"""How strong a noise is that is even all over a picture, and what is left of the picture without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from undegrade.denoising.transform import Pixels, shrunk, squares, turned, turned_back
+
+LEAST = 64  # pixels a side, in which noise can be measured
+FINEST = 5  # of eight: from this wave on, most squares show nothing but noise
+SQUARE, STEP = 8, 4  # pixels, of the first estimate
+LARGE, LARGE_STEP = 16, 4  # and of the second
+THRESHOLD = 2.7  # standard deviations, below which a coefficient is taken for noise
+NORMAL = 0.6745  # the median of what is normally distributed, without its sign, of its standard deviation
+FAINTEST = 0.5 / 255  # standard deviation: less than that, nothing is to be gained
+LEAST_SIGMA = np.float32(1e-4)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoiseLevel:
+    """That of a whole picture.
+
+    Args:
+        sigmas: (3,), standard deviations of brightness and of two differences of colour (`transform.turned`).
+    """
+
+    sigmas: Pixels
+
+
+def find_noise(kind: str, parts: Sequence[Pixels]) -> NoiseLevel | None:
+    """The noise that is the same in all parts of a picture, (3, h, w) in [0, 1] each; None: there is none to be found.
+
+    The median over the finest waves of squares, as in "Ideal spatial adaptation by wavelet shrinkage", Biometrika 1994.
+    Noise that a camera has smoothed is stronger than that, and is the network's to repair.
+
+    Args:
+        kind: what is wrong with the picture.
+        parts: from anywhere in it.
+    """
+    if kind != "noise" or min(min(part.shape[1:]) for part in parts) < LEAST:
+        return None
+    fine = [squares(turned(part), SQUARE)[:, :, FINEST:, :, FINEST:].swapaxes(1, 0) for part in parts]
+    sizes = np.concatenate([np.abs(one).swapaxes(0, 1).reshape(3, -1) for one in fine], 1)
+    sigmas = (np.median(sizes, 1) / NORMAL).astype(np.float32)
+    return NoiseLevel(sigmas=np.maximum(sigmas, LEAST_SIGMA)) if sigmas.max() > FAINTEST else None
+
+
+def refine(picture: Pixels, pilot: Pixels, noise: NoiseLevel) -> Pixels:
+    """A noisy picture (3, H, W) in [0, 1] without its noise; same shape, not clipped.
+
+    A first estimate keeps of the cosine transform of squares what is above the noise. The second one multiplies each
+    coefficient by p^2 / (p^2 + sigma^2), p being that of the mean of the first estimate and of the pilot: Wiener's
+    filter, as in the second step of "Image Denoising by Sparse 3-D Transform-Domain Collaborative Filtering", IEEE TIP
+    2007, but of squares by themselves.
+
+    Args:
+        picture: the noisy one.
+        pilot: what a network makes of it.
+        noise: of the picture that it is a part of.
+    """
+    sigmas = noise.sigmas.reshape(3, 1, 1, 1, 1)
+
+    def loud(noisy: Pixels) -> Pixels:
+        return (np.abs(noisy) > THRESHOLD * sigmas).astype(np.float32)
+
+    def likely(noisy: Pixels, known: Pixels) -> Pixels:
+        power = np.square(known)
+        return power / (power + np.square(sigmas))
+
+    planes = turned(picture)
+    first = shrunk((planes,), loud, size=SQUARE, step=STEP)
+    known = (first + turned(pilot)) / np.float32(2)
+    return turned_back(shrunk((planes, known), likely, size=LARGE, step=LARGE_STEP))

@@ -1,0 +1,79 @@
+"""Shrinking a picture's cosine transform, in squares that overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]
+Shrink = Callable[..., Pixels]  # coefficients, of one picture or of several -> their factors
+
+
+@cache
+def cosines(size: int) -> Pixels:
+    """(size, size): the orthonormal DCT-II, a wave a row.
+
+    >>> np.allclose(cosines(3) @ cosines(3).T, np.eye(3), atol=1e-6)
+    True
+    """
+    waves = np.sqrt(2 / size) * np.cos(np.pi * np.arange(size)[:, None] * (np.arange(size) + 0.5) / size)
+    waves[0] /= np.sqrt(2)
+    return waves.astype(np.float32)
+
+
+def turned(picture: Pixels) -> Pixels:
+    """(3, H, W) -> brightness and two differences of colour, by the DCT over the channels, which keeps noise."""
+    return np.tensordot(cosines(3), picture, 1).astype(np.float32)
+
+
+def turned_back(planes: Pixels) -> Pixels:
+    """The inverse of `turned`."""
+    return np.tensordot(cosines(3).T, planes, 1).astype(np.float32)
+
+
+def squares(planes: Pixels, size: int) -> Pixels:
+    """(3, H, W) -> (3, H // size, size, W // size, size): the coefficients of squares that lie side by side."""
+    _, height, width = planes.shape
+    blocks = planes[:, : height // size * size, : width // size * size]
+    blocks = blocks.reshape(3, height // size, size, width // size, size)
+    return _along(_along(blocks, cosines(size), 2), cosines(size), 4)
+
+
+def _along(blocks: Pixels, waves: Pixels, axis: int) -> Pixels:
+    """Each line of the squares along an axis, multiplied by the matrix."""
+    if axis == 4:
+        return blocks @ waves.T
+    return np.moveaxis(np.moveaxis(blocks, axis, 4) @ waves.T, 4, axis)
+
+
+def shrunk(planes: tuple[Pixels, ...], shrink: Shrink, *, size: int, step: int) -> Pixels:
+    """The first of the planes (3, H, W), the coefficients of its squares multiplied by factors, squares averaged.
+
+    Each square counts the more, the less is left of it, as more noise is then gone: over the sum of its squared
+    factors, as in "Image Denoising by Sparse 3-D Transform-Domain Collaborative Filtering", IEEE TIP 2007.
+
+    Args:
+        planes: the noisy ones, and others by which the factors go.
+        shrink: of the coefficients of each, (3, h, size, w, size): factors in [0, 1].
+        size: of a square, pixels; less than half of H and of W.
+        step: from one square to the next, pixels.
+    """
+    _, height, width = planes[0].shape
+    around = ((0, 0), (size, 2 * size), (size, 2 * size))  # squares end before the last lines
+    wide = [np.pad(one, around, "reflect") for one in planes]
+    total, weights = np.zeros_like(wide[0]), np.zeros_like(wide[0])
+    for top in range(0, size, step):
+        for left in range(0, size, step):
+            found = [squares(one[:, top:, left:], size) for one in wide]
+            factors = shrink(*found)
+            weight = 1 / np.maximum(np.square(factors).sum((2, 4), keepdims=True), 1)
+            made = _along(_along(found[0] * factors * weight, cosines(size).T, 2), cosines(size).T, 4)
+            _, down, _, across, _ = made.shape
+            place = np.s_[:, top : top + down * size, left : left + across * size]
+            total[place] += made.reshape(3, down * size, across * size)
+            weights[place] += np.broadcast_to(weight, made.shape).reshape(3, down * size, across * size)
+    inside = np.s_[:, size : size + height, size : size + width]
+    return total[inside] / weights[inside]

@@ -1,0 +1,98 @@
+"""Noise is measured, and taken away more finely than a network does it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from undegrade.denoising import NoiseLevel, find_noise, refine
+from undegrade.denoising.transform import cosines, shrunk, squares, turned, turned_back
+from undegrade.images import read_picture
+from undegrade.metrics import psnr, quantise
+
+Pixels = NDArray[np.float32]
+
+
+@pytest.fixture(scope="module")
+def photo() -> Pixels:
+    return read_picture(Path(__file__).parents[2] / "examples" / "cat-well.png").pixels
+
+
+def noisy(photo: Pixels, sigma: float) -> Pixels:
+    noise = np.random.default_rng(0).normal(0, sigma / 255, photo.shape)
+    return quantise(np.clip(photo + noise.astype(np.float32), 0, 1))
+
+
+@pytest.mark.parametrize("sigma", [8, 15, 25])
+def test_the_strength_of_noise_is_measured(photo: Pixels, sigma: float) -> None:
+    found = find_noise("noise", [noisy(photo, sigma)])
+    assert found is not None
+    np.testing.assert_allclose(found.sigmas * 255, sigma, rtol=0.15)
+
+
+def test_noise_is_measured_in_all_parts(photo: Pixels) -> None:
+    bad = noisy(photo, 15)
+    parts = [bad[:, :96, :96], bad[:, 100:228, 100:200], bad[:, -80:, -96:]]
+    found = find_noise("noise", parts)
+    assert found is not None
+    np.testing.assert_allclose(found.sigmas * 255, 15, rtol=0.15)
+
+
+def test_nothing_is_measured_in_other_kinds_small_parts_or_flat_pictures(photo: Pixels) -> None:
+    bad = noisy(photo, 15)
+    assert find_noise("jpeg", [bad]) is None
+    assert find_noise("noise", [bad[:, :40]]) is None
+    assert find_noise("noise", [np.full((3, 96, 96), 0.5, np.float32)]) is None
+
+
+@pytest.mark.parametrize(("sigma", "least"), [(5, 2), (15, 5.5), (25, 7.5)])
+def test_a_poor_pilot_is_made_better(photo: Pixels, sigma: float, least: float) -> None:
+    bad = noisy(photo, sigma)
+    pilot = (bad + np.roll(bad, 1, 1) + np.roll(bad, 1, 2)) / np.float32(3)  # blurred, and still noisy
+    found = find_noise("noise", [bad])
+    assert found is not None
+    made = refine(bad, pilot, found)
+    assert made.shape == bad.shape
+    assert made.dtype == np.float32
+    assert psnr(np.clip(made, 0, 1), photo) - psnr(bad, photo) > least
+    assert psnr(made, photo) > psnr(pilot, photo) + 1
+
+
+def test_a_better_pilot_makes_it_better_still(photo: Pixels) -> None:
+    bad = noisy(photo, 25)
+    found = find_noise("noise", [bad])
+    assert found is not None
+    assert psnr(refine(bad, photo, found), photo) > psnr(refine(bad, bad, found), photo) + 1
+
+
+def test_parts_of_a_picture_are_refined_as_the_whole(photo: Pixels) -> None:
+    bad = noisy(photo, 15)
+    found = find_noise("noise", [bad])
+    assert found is not None
+    whole, part = refine(bad, photo, found), refine(bad[:, 64:224, 64:224], photo[:, 64:224, 64:224], found)
+    np.testing.assert_allclose(part[:, 32:-32, 32:-32], whole[:, 96:192, 96:192], atol=2e-3)
+
+
+def test_no_noise_to_speak_of_changes_nothing(photo: Pixels) -> None:
+    made = refine(photo, photo, NoiseLevel(sigmas=np.full(3, 1e-4, np.float32)))
+    np.testing.assert_allclose(made, photo, atol=2e-3)
+
+
+def test_colours_are_turned_and_turned_back(photo: Pixels) -> None:
+    planes = turned(photo)
+    np.testing.assert_allclose(planes[0], photo.sum(0) / np.sqrt(3), atol=1e-5)
+    np.testing.assert_allclose(turned_back(planes), photo, atol=1e-5)
+
+
+def test_squares_are_those_of_the_cosine_transform(photo: Pixels) -> None:
+    found = squares(photo, 8)
+    assert found.shape == (3, photo.shape[1] // 8, 8, photo.shape[2] // 8, 8)
+    block = photo[1, 8:16, 16:24]
+    np.testing.assert_allclose(found[1, 1, :, 2, :], cosines(8) @ block @ cosines(8).T, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "step"), [(8, 4), (16, 4), (8, 8)])
+def test_what_is_not_shrunk_stays(photo: Pixels, size: int, step: int) -> None:
+    odd = photo[:, :77, :90]
+    np.testing.assert_allclose(shrunk((odd,), np.ones_like, size=size, step=step), odd, atol=1e-5)
