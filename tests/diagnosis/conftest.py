@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
-from undegrade.diagnosis.head import FORMER, QUANTILES, Head, Numbers
+from undegrade.diagnosis.head import FORMER_STRENGTHS, QUANTILES, Head, Numbers
 from undegrade.diagnosis.severity import LEVELS, Scale
 
 EMBEDDING, LABELS = 4, 3
@@ -37,11 +37,14 @@ def head() -> Head:
         needed=np.array([0.5, 0.8], np.float32),
         cautious=np.array([0.1, 0.25], np.float32),
         demanded=np.array([[0, 0], [0.9, 0.4]], np.float32),
-        strengths=FORMER,
+        strengths=FORMER_STRENGTHS,
         gain=(
             *(np.zeros((5, num_clues), np.float32), np.zeros(5, np.float32)),
             *(np.zeros((5, 5), np.float32), np.zeros(5, np.float32)),
-            *(np.zeros((len(FORMER) * len(QUANTILES), 5), np.float32), np.array([1, 2, 3, 0.5, 1, 2], np.float32)),
+            *(
+                np.zeros((len(FORMER_STRENGTHS) * len(QUANTILES), 5), np.float32),
+                np.array([1, 2, 3, 0.5, 1, 2], np.float32),
+            ),
         ),
     )
 

@@ -54,6 +54,7 @@ class Ordered:
 
     answers: dict[str, Answer]
     checks: bool = True
+    measures: bool = True
     doubtful: tuple[str, ...] = ()
     trials: list[Trial] = field(default_factory=list)
 

@@ -49,6 +49,7 @@ class Knowing:
     clean: Pixels
     content: bool = True
     checks: bool = True
+    measures: bool = True
 
     def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
         return Found()
@@ -90,7 +91,7 @@ def blurred(clean: Pixels) -> Picture:
 def test_the_blur_is_undone_as_far_as_is_allowed(clean: Pixels, blurred: Picture) -> None:
     restored = Restorer(Leaving(), Knowing(clean)).restore(blurred)
     (step,) = restored.treatment.steps
-    assert step.measured is not None
+    assert step.by == "deconvolution"
     assert restored.treatment.repaired == (("defocus_blur", 0.75),)
     assert psnr(restored.picture.pixels, clean) - psnr(blurred.pixels, clean) > 2
     whole = Restorer(Leaving(), Knowing(clean)).restore(
@@ -121,6 +122,12 @@ def test_what_is_refused_is_left(clean: Pixels, blurred: Picture) -> None:
 def test_unchecked_the_model_repairs(clean: Pixels, blurred: Picture) -> None:
     (step,) = Restorer(Leaving(), Knowing(clean, checks=False)).restore(blurred).treatment.steps
     assert step.measured is None
+
+
+def test_a_judge_that_knows_nothing_of_it_is_not_asked(clean: Pixels, blurred: Picture) -> None:
+    (step,) = Restorer(Leaving(), Knowing(clean, measures=False)).restore(blurred).treatment.steps
+    assert step.measured is None
+    assert step.by == "network"
 
 
 def test_the_frames_of_a_shot_have_no_blur_in_common(clean: Pixels, blurred: Picture) -> None:

@@ -103,6 +103,11 @@ class Gate:
         """Whether repairs are tried first."""
         return not self.wish.force
 
+    @property
+    def measures(self) -> bool:
+        """Whether repairs by what is measured are tried, too: not where no gain of theirs was learned."""
+        return self.checks and self.head.measured
+
     def name(self, contexts: Numbers, labels: tuple[str, ...]) -> Diagnosis:
         """The diagnosis of a picture from the contexts of its parts, (N, C).
 

@@ -22,12 +22,13 @@ from undegrade.errors import UndegradeError
 
 Numbers = NDArray[np.float32]
 
-VERSION = 3
-FORMER_VERSION = 2  # which knew two strengths
+VERSION = 4
+UNMEASURED = 3  # the version that knew only the network's repairs
+TWO_STRENGTHS = 2  # and the one before, of two strengths
 FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
 STRENGTHS = (1.0, 0.75, 0.5)  # of a repair, whose gains are foretold
 QUANTILES = (0.1, 0.25, 0.5)  # of the gain
-FORMER = (1.0, 0.5)  # its strengths
+FORMER_STRENGTHS = (1.0, 0.5)  # of that one
 NEIGHBOURS = 10  # familiar pictures that a strange one is compared with
 
 
@@ -74,6 +75,7 @@ class Head:
         cautious: (K,), the quantile of its gain that it is gone by, one of `QUANTILES`.
         demanded: (K, S) dB, above which that quantile has to be, for a repair to go through.
         strengths: S of a repair, the highest first.
+        measured: whether the gain was learned of repairs by what is measured, too, and these may be tried.
     """
 
     kinds: tuple[str, ...]
@@ -97,6 +99,7 @@ class Head:
     cautious: Numbers
     demanded: Numbers
     strengths: tuple[float, ...] = STRENGTHS
+    measured: bool = True
 
     def needs(self, kind: str) -> float:
         """The probability from which on a repair of the kind is tried."""
@@ -220,7 +223,17 @@ ARRAYS = (
     "demanded",
 )
 NUM_GAIN = 6  # arrays of `Head.gain`
-FACTS = ("kinds", "families", "model", "num_context", "num_labels", "num_embedding", "strangest", "strengths")
+FACTS = (
+    "kinds",
+    "families",
+    "model",
+    "num_context",
+    "num_labels",
+    "num_embedding",
+    "strangest",
+    "strengths",
+    "measured",
+)
 
 
 def save_head(head: Head, path: Path) -> None:
@@ -246,12 +259,13 @@ def read_head(path: Path) -> Head:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            if about.get("version") == FORMER_VERSION:
-                about["strengths"] = list(FORMER)
-            elif about.get("version") != VERSION:
-                raise UndegradeError(
-                    f"{path}: version {about.get('version')}; this undegrade reads {FORMER_VERSION} and {VERSION}"
-                )
+            version = about.get("version")
+            if version not in (TWO_STRENGTHS, UNMEASURED, VERSION):
+                raise UndegradeError(f"{path}: version {version}; this undegrade reads {TWO_STRENGTHS} to {VERSION}")
+            if version != VERSION:
+                about["measured"] = False
+            if version == TWO_STRENGTHS:
+                about["strengths"] = list(FORMER_STRENGTHS)
             arrays: dict[str, Any] = {name: file[name].astype(np.float32) for name in ARRAYS}
             arrays["gain"] = tuple(file[f"gain.{i}"].astype(np.float32) for i in range(NUM_GAIN))
         facts: dict[str, Any] = {

@@ -60,6 +60,7 @@ class OwnJudge:
     multi_label: bool = False
     wish: Wish = EVERYTHING
     checks: bool = False
+    measures: bool = False
 
     def name(self, contexts: Numbers, labels: tuple[str, ...]) -> Diagnosis:
         """The diagnosis from the mean of the logits, which are the contexts' last numbers."""

@@ -154,7 +154,7 @@ class Restorer(Generic[F]):
                 return Step(kind=None, context=context), [], look
             if not self.judge.checks:
                 return Step(kind=kind, context=self._turned(context, kind)), [], look
-            found = measure(kind, look.parts) if look.still else None
+            found = measure(kind, look.parts) if look.still and self.judge.measures else None
             for measured in (None,) if found is None else (found, None):
                 trial, after = self._try(look, kind, measured)
                 verdict = self.judge.weigh(trial)

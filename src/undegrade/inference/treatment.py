@@ -86,6 +86,10 @@ class Judge(Protocol[F]):
     def checks(self) -> bool:
         """Whether repairs are tried first, and `weigh` is asked."""
 
+    @property
+    def measures(self) -> bool:
+        """Whether repairs by what is measured are tried, too."""
+
     def name(self, contexts: Pixels, labels: tuple[str, ...]) -> F:
         """The diagnosis of a picture from the contexts of its parts, (N, num_context), and the model's labels."""
 
