@@ -11,8 +11,9 @@ import torch
 from undegrade.cli import main
 from undegrade.errors import UndegradeError
 from undegrade.objectives import Relighting
-from undegrade.recipes.release import release_default_debug
-from undegrade.training.run import Pace, Run
+from undegrade.recipes import RECIPES
+from undegrade.recipes.release import FEW, release_default_debug
+from undegrade.training.run import Pace, Run, build
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +63,7 @@ def test_the_light_is_taught_alone_and_then_stays(photo_file: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("together", [False, True])
 def test_each_kind_learns_its_own_and_then_all_but_the_light(photo_file: Path, tmp_path: Path, together: bool) -> None:
-    stage = replace(release_default_debug().stages[-1 if together else -2], steps=3)
+    stage = replace(release_default_debug().stages[-2 if together else -3], steps=3)
     kept = []
     for number in range(3):
         part = run(photo_file.parent, tmp_path / "run", 0.0)
@@ -75,11 +76,47 @@ def test_each_kind_learns_its_own_and_then_all_but_the_light(photo_file: Path, t
     assert together == any(key.startswith("classifier") or key.endswith(shared) for key in moved)
 
 
+def test_at_last_a_few_kinds_learn_and_no_number_of_the_others_moves(photo_file: Path, tmp_path: Path) -> None:
+    """Rows without a gradient keep still under Muon, too, whose steps do not shrink with it."""
+    recipe = replace(release_default_debug(), holdout=0)
+    stage = replace(recipe.stages[-1], steps=3)
+    kept = []
+    for number in range(3):
+        part = replace(run(photo_file.parent, tmp_path / "run", 0.0), recipe=replace(recipe, stages=(stage,)))
+        part.train(resume=number > 0)
+        kept.append(torch.load(tmp_path / "run" / "state.pt", weights_only=True)["model"])
+    first, last = kept[0], kept[-1]
+    learning = torch.tensor([label in FEW for label in build(recipe).labels])
+    rows = (".own_out", ".own", ".table")
+    own = [key for key in last if key.endswith(rows) and not torch.equal(first[key], last[key])]
+    assert "network.middle.0.conv1.own_out" in own
+    assert "network.mix.table" in own
+    for key in own:
+        assert torch.equal(first[key][~learning], last[key][~learning]), key
+    assert torch.equal(first["network.ending.weight"], last["network.ending.weight"])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kinds", "message"),
+    [
+        ("release-default-debug", ("mist",), "'mist' is not known, known are clean, noise"),
+        ("universal-small-debug", ("noise",), "nothing that belongs to one label"),
+    ],
+)
+def test_kinds_that_cannot_learn_by_themselves_are_refused(
+    photo_file: Path, tmp_path: Path, recipe: str, kinds: tuple[str, ...], message: str
+) -> None:
+    wrong = RECIPES[recipe]()
+    wrong = replace(wrong, holdout=0, stages=(replace(wrong.stages[-1], kinds=kinds),))
+    with pytest.raises(UndegradeError, match=message):
+        replace(run(photo_file.parent, tmp_path / "run", 0.0), recipe=wrong).train(resume=False)
+
+
 def test_a_stage_has_a_mixture_of_its_own(photo_file: Path, tmp_path: Path) -> None:
     recipe = replace(release_default_debug(), holdout=0)
     recipe = replace(recipe, mixture=replace(recipe.mixture, seed=3))
     whole = replace(run(photo_file.parent, tmp_path / "run", 0.0), recipe=recipe)
-    first, last = (whole._data(number, 0, (0, 1)) for number in (0, len(recipe.stages) - 2))
+    first, last = (whole._data(number, 0, (0, 1)) for number in (0, len(recipe.stages) - 3))
     assert (first.config.untold, last.config.untold) == (5, 0)
     assert first.config.seed == last.config.seed == 3
     wanted = last.make_batch(0).wanted

@@ -86,10 +86,12 @@ class GuidedNetwork(RestorationNetwork):
     Attributes:
         guided_by_labels: True where the guide is a weight for each label, so that the classifier's answer is one.
         means_are_untold: True where what it takes over all pixels does not depend on the guide.
+        own: names of the parameters that have a row for each label, "*" standing for anything.
     """
 
     guided_by_labels = False
     means_are_untold = False
+    own: tuple[str, ...] = ()
 
     def usual(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, G), or (1, G) for all: the guide where nobody gives one."""

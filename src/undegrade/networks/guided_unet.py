@@ -111,6 +111,7 @@ class GuidedUNet(GuidedNetwork):
 
     guided_by_labels = True
     means_are_untold = True
+    own = ("*.own_in", "*.own_out", "*.own", "*.table")
     finest = -2  # what the light adds comes last
 
     @dataclass(frozen=True, kw_only=True)

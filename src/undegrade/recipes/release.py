@@ -31,6 +31,8 @@ LIGHT = tuple({**dict.fromkeys(WEIGHTS, 1), "haze": 12, "low_light": 12}.values(
 RARER = {"clean": 1, "jpeg": 1, "motion_blur": 2, "defocus_blur": 2, "haze": 2, "low_light": 2}
 OWN = tuple({**dict.fromkeys(WEIGHTS, 3), **RARER}.values())
 TOGETHER = tuple({**dict.fromkeys(WEIGHTS, 3), **RARER, "jpeg": 2}.values())  # and when all learn at once again
+# Blur, haze and darkness are at their end by then; compression has seen the fewest pictures.
+FEW = {"noise": 2, "jpeg": 4, "rain": 1, "snow": 1, "mosaic": 1, "inpainting": 1}
 # By then what is wrong in two ways is repaired in two steps.
 STEPWISE = (("second", 0.5), ("singly", 0.9))
 UNNAMED = (*STEPWISE, ("untold", 0))  # where what the names go by keeps still
@@ -112,6 +114,18 @@ def _stages() -> tuple[Stage, ...]:
         replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=(("weights", OWN), *UNNAMED), still=SHARED),
         # Then all at once again, and the names with them.
         replace(last, objective=lit, steps=5_000, mixture=(("weights", TOGETHER), *STEPWISE), still=UNLIT[:1]),
+        _few(replace(last, objective=lit)),
+    )
+
+
+def _few(stage: Stage) -> Stage:
+    """Then a few kinds by themselves once more."""
+    return replace(
+        stage,
+        steps=4_100,
+        mixture=(("weights", tuple(FEW.get(label, 0) for label in WEIGHTS)), *UNNAMED),
+        still=(*SHARED, "network.ending"),
+        kinds=tuple(FEW),
     )
 
 

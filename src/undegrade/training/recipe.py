@@ -40,6 +40,7 @@ class Stage:
     ema: float = 0.0  # decay of the averaged weights that are kept at the end; 0 keeps the last ones
     bf16: bool = True  # where the device has it
     still: tuple[str, ...] = ()  # parts of the model whose weights stay as they are: "network.light", "*.seen"
+    kinds: tuple[str, ...] = ()  # labels whose own weights learn, while those of the others keep still; none: all learn
     mixture: tuple[tuple[str, Any], ...] = ()  # fields of the recipe's, and what they are in this stage instead
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ from undegrade.networks import NETWORKS, TextPromptIR, UniversalRestorer
 from undegrade.networks.checkpoint import read_header, save_checkpoint
 from undegrade.objectives import OBJECTIVES
 from undegrade.training.ema import Ema
-from undegrade.training.fitting import check_stages, lies_in
+from undegrade.training.fitting import check_stages, keep_still
 from undegrade.training.hooks import Log, Paused, Slice, Timed, Validation, summary
 from undegrade.training.loop import Hook, fit, make_optimizer
 from undegrade.training.processes import agree, first_alone, join, own
@@ -102,7 +102,8 @@ class Run:
         accelerator = join()
         torch.manual_seed(self.recipe.seed)
         model = build(self.recipe).to(accelerator.device)
-        check_stages(self.recipe, model, accelerator.num_processes, self.pace.parts)
+        sharded = sharding_wanted(accelerator)
+        check_stages(self.recipe, model, accelerator.num_processes, self.pace.parts, sharded=sharded)
         if self.pace.until < math.inf and accelerator.num_processes > 1:
             raise UndegradeError(
                 f"--minutes: {accelerator.num_processes} processes cannot pause together; leave it out"
@@ -190,8 +191,7 @@ class Run:
         first = state["step"] if state else 0
         kind = next(k for k in OBJECTIVES.values() if k.Config is type(stage.objective))  # type: ignore[attr-defined]
         objective = kind(stage.objective, model)
-        for name, weight in model.named_parameters():
-            weight.requires_grad_(not lies_in(name, stage.still))
+        held = keep_still(model, stage)
         data = self._data(number, first, (accelerator.process_index, accelerator.num_processes))
         ema = moving = self._average(model, number, state)
         shares: Shares | None = None
@@ -214,6 +214,8 @@ class Run:
             parts = self.pace.parts
             fit(objective, timed, stage, hooks, optimizer=optimizer, first=first, skipped=skipped, parts=parts)
         finally:
+            for handle in held:
+                handle.remove()
             if log:
                 log.board.close()
         if shares:
