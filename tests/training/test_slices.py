@@ -79,8 +79,10 @@ def test_each_kind_learns_its_own_and_then_all_but_the_light(photo_file: Path, t
 def test_at_last_a_few_kinds_learn_and_no_number_of_the_others_moves(photo_file: Path, tmp_path: Path) -> None:
     """Rows without a gradient keep still under Muon, too, whose steps do not shrink with it."""
     recipe = replace(release_default_debug(), holdout=0)
-    stage = replace(recipe.stages[-1], steps=3)
-    kept = []
+    last_stage = recipe.stages[-1]
+    # An untrained model draws nothing, from which nothing else could learn, before its last convolution has.
+    still = tuple(part for part in last_stage.still if part != "network.ending")
+    stage, kept = replace(last_stage, steps=3, still=still), []
     for number in range(3):
         part = replace(run(photo_file.parent, tmp_path / "run", 0.0), recipe=replace(recipe, stages=(stage,)))
         part.train(resume=number > 0)
@@ -93,7 +95,6 @@ def test_at_last_a_few_kinds_learn_and_no_number_of_the_others_moves(photo_file:
     assert "network.mix.table" in own
     for key in own:
         assert torch.equal(first[key][~learning], last[key][~learning]), key
-    assert torch.equal(first["network.ending.weight"], last["network.ending.weight"])
 
 
 @pytest.mark.parametrize(
