@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from undegrade.deblurring import Blur, deconvolve, find_blur
+from undegrade.deblurring import Blur, deconvolve, find_defocus, find_shake
 from undegrade.deblurring.defocus import disc, find_radius, noise_of, spectrum
-from undegrade.deblurring.fourier import power_of_slopes, rounded, slopes, summed_slopes, transfer
-from undegrade.deblurring.shake import LARGE, SIDE, find_path
+from undegrade.deblurring.fourier import power_of_slopes, slopes, summed_slopes, transfer, wrapped
+from undegrade.deblurring.shake import LARGE, SIDE, _strongest, find_path
 from undegrade.degradations import DEGRADATIONS
 from undegrade.degradations.convolution import convolve
 from undegrade.degradations.defocus_blur import aperture
@@ -20,6 +20,7 @@ from undegrade.images.colour import to_display, to_linear
 from undegrade.metrics import psnr, quantise
 
 Pixels = NDArray[np.float32]
+FIND = {"motion_blur": find_shake, "defocus_blur": find_defocus}
 PHOTO = Path(__file__).parents[2] / "examples" / "cat-well.png"
 
 
@@ -75,13 +76,13 @@ def test_the_radius_of_a_defocus_is_found(photo: Pixels, level: float) -> None:
     step = DEGRADATIONS["defocus_blur"]()
     radius = step.at_level(level)["radius"]
     bad = blurred(photo, aperture(radius, blades=0, turn=0.0))
-    assert find_radius([to_linear(bad).mean(0)]) == pytest.approx(radius, rel=0.06)
+    assert find_radius(to_linear(bad).mean(0)[None]) == pytest.approx(radius, rel=0.06)
 
 
 @pytest.mark.parametrize("blades", [5, 6, 8])
 def test_a_bladed_aperture_is_taken_for_the_disc_of_its_size(photo: Pixels, blades: int) -> None:
     bad = blurred(photo, aperture(3.0, blades=blades, turn=0.3))
-    blur = find_blur("defocus_blur", [bad])
+    blur = find_defocus([bad])
     assert blur is not None
     assert gain(deconvolve(bad, blur), bad, photo) > 2
 
@@ -89,7 +90,7 @@ def test_a_bladed_aperture_is_taken_for_the_disc_of_its_size(photo: Pixels, blad
 @pytest.mark.parametrize(("kind", "level"), [("motion_blur", 0.2), ("motion_blur", 0.5), ("defocus_blur", 0.5)])
 def test_a_blur_is_found_and_undone(photo: Pixels, kind: str, level: float) -> None:
     bad = spoiled(photo, kind, level)
-    blur = find_blur(kind, [bad])
+    blur = FIND[kind]([bad])
     assert blur is not None
     assert blur.kernel.sum() == pytest.approx(1, abs=1e-4)
     assert blur.kernel.min() >= 0
@@ -100,7 +101,7 @@ def test_a_path_is_looked_for_in_all_parts_together(photo: Pixels) -> None:
     """A part without anything in it says nothing, and takes nothing away."""
     bad = spoiled(photo, "motion_blur", 0.5)
     parts = [np.full((3, 128, 128), 0.5, np.float32), bad[:, :128, :128], bad[:, 64:192, 64:192]]
-    blur = find_blur("motion_blur", parts)
+    blur = find_shake(parts)
     assert blur is not None
     assert gain(deconvolve(bad, blur), bad, photo) > 1
 
@@ -109,12 +110,14 @@ def test_a_long_path_is_looked_for_in_a_larger_square(photo: Pixels) -> None:
     straight = torch.zeros(23, 23)
     straight[11] = 1 / 23
     found = find_path(to_linear(blurred(photo, straight)).mean(0)[None])
+    assert found is not None
     assert found.shape == (LARGE, LARGE)
     assert found[LARGE // 2 - 1 : LARGE // 2 + 2].sum() > 0.8
 
 
 def test_a_path_lies_in_the_middle(photo: Pixels) -> None:
     found = find_path(to_linear(spoiled(photo, "motion_blur", 0.5)).mean(0)[None])
+    assert found is not None
     assert found.shape == (SIDE, SIDE)
     places = np.arange(SIDE) - SIDE // 2
     for axis in (0, 1):
@@ -125,7 +128,7 @@ def test_noise_makes_cautious(photo: Pixels) -> None:
     bad = spoiled(photo, "defocus_blur", 0.5)
     rng = np.random.default_rng(0)
     noisy = quantise(np.clip(bad + rng.normal(0, 0.03, bad.shape).astype(np.float32), 0, 1))
-    quiet, careful = find_blur("defocus_blur", [bad]), find_blur("defocus_blur", [noisy])
+    quiet, careful = find_defocus([bad]), find_defocus([noisy])
     assert quiet is not None
     assert careful is not None
     assert careful.caution > 10 * quiet.caution
@@ -134,15 +137,40 @@ def test_noise_makes_cautious(photo: Pixels) -> None:
     assert gain(made, noisy, photo) > 1 > 0 > gain(rash, noisy, photo)
 
 
-def test_nothing_is_found_in_other_kinds_or_small_parts(photo: Pixels) -> None:
-    assert find_blur("rain", [photo]) is None
-    assert find_blur("motion_blur", [photo[:, :40]]) is None
+@pytest.mark.parametrize("kind", FIND)
+def test_nothing_is_found_in_small_parts(photo: Pixels, kind: str) -> None:
+    assert FIND[kind]([photo, photo[:, :40]]) is None
 
 
-@pytest.mark.parametrize("kind", ["motion_blur", "defocus_blur"])
+@pytest.mark.parametrize("kind", FIND)
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_in_a_flat_picture_no_blur_is_found(kind: str, value: float) -> None:
-    assert find_blur(kind, [np.full((3, 96, 80), value, np.float32)]) is None
+    assert FIND[kind]([np.full((3, 96, 80), value, np.float32)]) is None
+
+
+def test_gray_pictures_are_treated_with_the_same_caution(photo: Pixels) -> None:
+    rng = np.random.default_rng(0)
+    gray = np.repeat(photo.mean(0, keepdims=True), 3, 0)
+    colours, one = rng.normal(0, 0.05, photo.shape), rng.normal(0, 0.05, photo.shape[1:])
+    found = [find_defocus([np.clip(gray + noise, 0, 1).astype(np.float32)]) for noise in (colours, one)]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].caution == pytest.approx(found[1].caution, rel=0.15)
+
+
+def test_in_stripes_nothing_is_taken_from_the_border() -> None:
+    """Slopes in one direction alone tell of no path; those at the border, of the mirrored picture, never count."""
+    stripes = np.repeat((np.arange(128) // 8 % 2).astype(np.float32)[None], 128, 0)
+    strong, threshold = _strongest(np.stack([stripes]), SIDE, None)
+    assert threshold > 0
+    for slope in strong:
+        assert not slope[:, :SIDE].any()
+        assert not slope[:, :, :SIDE].any()
+
+
+def test_a_picture_smaller_than_the_kernel_is_refused(photo: Pixels) -> None:
+    with pytest.raises(ValueError, match="must not be smaller than the kernel"):
+        deconvolve(photo[:, :5], Blur(kernel=disc(3.0), caution=1e-4))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
@@ -175,7 +203,7 @@ def test_a_transfer_is_a_convolution(photo: Pixels) -> None:
 
 
 def test_opposite_borders_meet(photo: Pixels) -> None:
-    wide = rounded(photo, 16)
+    wide = wrapped(photo, 16)
     np.testing.assert_array_equal(wide[:, 16:-16, 16:-16], photo)
     inside = np.abs(np.diff(photo, axis=2)).max()
     assert np.abs(wide[:, :, 0] - wide[:, :, -1]).max() < inside

@@ -19,6 +19,7 @@ def head() -> Head:
     num_clues = NUM_EVIDENCE + 2 + 2 * (EMBEDDING + 2 + LABELS + 1 + len(LEVELS))
     return Head(
         kinds=kinds,
+        knows_ways=True,
         families=("noise", "weather"),
         scales=(Scale(field="sigma", unit="levels", low=0, high=50), Scale()),
         model="made-up",

@@ -72,14 +72,14 @@ def test_a_head_from_before_knows_two_strengths(head: Head, tmp_path: Path) -> N
         arrays = dict(file)
     about = json.loads(str(arrays.pop("about")))
     del about["strengths"]
-    assert about.pop("measured")
+    assert about.pop("knows_ways")
     np.savez(tmp_path / "older.npz", about=np.array(json.dumps({**about, "version": 2})), **arrays)
     assert read_head(tmp_path / "older.npz").strengths == (1.0, 0.5)
-    assert not read_head(tmp_path / "older.npz").measured
+    assert not read_head(tmp_path / "older.npz").knows_ways
     before = {**about, "version": 3, "strengths": head.strengths}
     np.savez(tmp_path / "before.npz", about=np.array(json.dumps(before)), **arrays)
     assert read_head(tmp_path / "before.npz").strengths == head.strengths
-    assert not read_head(tmp_path / "before.npz").measured
+    assert not read_head(tmp_path / "before.npz").knows_ways
     np.savez(tmp_path / "lost.npz", about=np.array(json.dumps(about)), **arrays)
     with pytest.raises(UndegradeError, match="damaged or no calibration"):
         read_head(tmp_path / "lost.npz")

@@ -13,6 +13,7 @@ from undegrade.inference import memory
 from undegrade.inference.backend import Backend, Pixels, naming_lack_of_memory
 from undegrade.inference.memory import TILES, choose_tile, parse_size
 from undegrade.inference.restorer import SMALLEST, Restorer
+from undegrade.inference.tiling import cut
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
@@ -37,6 +38,11 @@ def test_a_row_of_tiles_takes_no_more_memory_in_wide_pictures() -> None:
     assert [rows * columns for rows, columns in TILES] == sorted((r * c for r, c in TILES), reverse=True)
 
 
+@pytest.mark.parametrize("tile", TILES)
+def test_every_tile_has_room_for_its_overlap(tile: tuple[int, int]) -> None:
+    assert cut(1000, 900, tile=tile, multiple=32)
+
+
 def test_the_budget_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "resident", lambda: 300_000_000)
     areas = [np.prod(choose_tile(6000, budget)) for budget in (400_000_000, 450_000_000, 2_000_000_000)]
@@ -49,6 +55,7 @@ def test_the_budget_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_process_has_is_known() -> None:
     # In a process of its own: this one may have room left over from earlier tests.
     script = """
+from undegrade.inference.tiling import cut
 from undegrade.inference.memory import resident
 before = resident()
 ballast = bytearray(b"x") * 40_000_000

@@ -136,4 +136,51 @@ def test_the_frames_of_a_shot_have_no_blur_in_common(clean: Pixels, blurred: Pic
     assert look.still
     shot = together([look, look])
     assert not shot.still
-    assert all(step.measured is None for step in restorer.decide(shot).steps)
+    (step,) = restorer.decide(shot).steps
+    assert step.by == "network"
+
+
+class Twice(Knowing):
+    """Asks for the same repair of what was repaired."""
+
+    def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+        return ("defocus_blur",) if len(done) < 2 else ()
+
+
+def test_nor_have_they_after_a_repair(clean: Pixels, blurred: Picture) -> None:
+    restorer = Restorer(Leaving(), Twice(clean))
+    look = restorer.look(blurred)
+    assert [step.by for step in restorer.decide(together([look, look])).steps] == ["network", "network"]
+
+
+class Softening(Leaving):
+    """Takes everything for noisy, and repairs it by the mean of five pixels."""
+
+    name, labels = "softening", ("clean", "noise")
+
+    def __init__(self) -> None:
+        self.repairs = 0
+
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        self.repairs += context is not None
+        made = image + sum(np.roll(image, move, axis) for move in (-1, 1) for axis in (1, 2))
+        return made / np.float32(5), np.array([1, 2], np.float32)
+
+
+class Noisy(Knowing):
+    def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+        return () if done else ("noise",)
+
+
+def test_noise_is_repaired_by_the_network_and_refined(clean: Pixels) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.06, clean.shape)
+    picture, backend = Picture(pixels=quantise(np.clip(clean + noise.astype(np.float32), 0, 1))), Softening()
+    restorer = Restorer(backend, Noisy(clean))
+    treatment = restorer.decide(restorer.look(picture))
+    (step,) = treatment.steps
+    assert step.by == "network and transform"
+    # Both ways of repairing go by the same run of the network on each sample that was tried.
+    assert backend.repairs == len(restorer.look(picture).parts)
+    made = restorer.restore(picture, treatment=treatment).picture.pixels
+    alone = np.clip(backend.run(picture.pixels)[0], 0, 1)
+    assert psnr(made, clean) > psnr(alone, clean) + 0.5

@@ -89,7 +89,7 @@ def test_at_last_a_few_kinds_learn_and_no_number_of_the_others_moves(photo_file:
         kept.append(torch.load(tmp_path / "run" / "state.pt", weights_only=True)["model"])
     first, last = kept[0], kept[-1]
     learning = torch.tensor([label in FEW for label in build(recipe).labels])
-    rows = (".own_out", ".own", ".table")
+    rows = (".own_in", ".own_out", ".own", ".table")
     own = [key for key in last if key.endswith(rows) and not torch.equal(first[key], last[key])]
     assert "network.middle.0.conv1.own_out" in own
     assert "network.mix.table" in own

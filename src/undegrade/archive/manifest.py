@@ -24,6 +24,7 @@ UNFINISHED = f"{OWN}/unfinished.json"  # there while a run is under way, or was 
 
 KEY = b"undegrade.manifest"  # of the schema's metadata: the version
 KINDS = pa.list_(pa.string())
+REPAIR = pa.struct([("kind", pa.string()), ("strength", pa.float64()), ("by", pa.string())])
 SEVERITY = pa.struct(
     [
         ("kind", pa.string()),
@@ -46,7 +47,7 @@ SCHEMA = pa.schema(
         ("probabilities", pa.map_(pa.string(), pa.float64())),
         ("severities", pa.list_(SEVERITY)),  # of each of `present`
         ("strangeness", pa.float64()),  # above 1: farther from all that the model knows than 95 % of known pictures
-        ("repaired", pa.list_(pa.struct([("kind", pa.string()), ("strength", pa.float64())]))),
+        ("repaired", pa.list_(REPAIR)),
         ("reason", pa.string()),  # why something was not repaired, or not wholly
         ("pixels", pa.int64()),  # of all pages
         ("pages", pa.int32()),

@@ -128,9 +128,11 @@ def _graded(
         said = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
         print(f"step {step}/{steps}: {said}", file=sys.stderr)
 
-    photos = CleanFolder(clean, part="train")
-    grading = Grading(steps=steps, seed=GOING_ON if start else Grading.seed)
+    state = folder / "grader.pt"
     if steps:
-        train_grader(made, photos, grading, state=folder / "grader.pt", tell=tell)
+        grading = Grading(steps=steps, seed=GOING_ON if start else Grading.seed)
+        train_grader(made, CleanFolder(clean, part="train"), grading, state=state, tell=tell)
+    else:
+        state.unlink(missing_ok=True)  # of a run that was broken off, and is not gone on with
     save_checkpoint(made, path, recipe=read_header(checkpoint).get("recipe"))
     return made, path

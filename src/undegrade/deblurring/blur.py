@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from undegrade.deblurring.fourier import Pixels, Spectrum, power_of_slopes, rounded, slopes, summed_slopes, transfer
+from undegrade.deblurring.fourier import Pixels, Spectrum, power_of_slopes, slopes, summed_slopes, transfer, wrapped
 from undegrade.images.colour import to_display, to_linear
 
 BORDER = 32  # pixels that a picture is made larger by, mirrored
-ROUNDS, FILLED = 5, 4  # of all, and those before them in which only what lies beyond the border is found
+FILLED = 4  # rounds in which only what lies beyond the border is found
+ROUNDS = 5  # and those after them, of all
 FIRST, FACTOR = 1.5, 4.0  # how firmly the wanted slopes are held in the first round, and how much more in each
 EVEN = np.float32(0.01)  # what even slopes are worth before there are wanted ones
 POWER = 0.8  # of slopes in photographs: most are small, and few are large
@@ -34,12 +35,17 @@ class Blur:
 def deconvolve(picture: NDArray[np.float32], blur: Blur) -> NDArray[np.float32]:
     """The picture (3, H, W) in [0, 1] before it was blurred; same shape and range.
 
-    min over x of ||k * x - y||^2 + caution ||slopes of x||_0.8, in linear light, by half-quadratic splitting: "Fast
+    min over x of ||k * x - y||^2 + 2 caution sum |slopes of x|^0.8, in linear light, by half-quadratic splitting: "Fast
     Image Deconvolution using Hyper-Laplacian Priors", NeurIPS 2009; the step in each slope is one of generalised
     shrinkage. What lies beyond the border is not known, and so filled by what the sharp picture says of it.
+
+    Raises:
+        ValueError: the picture is smaller than the kernel.
     """
+    if min(picture.shape[1:]) < max(2, *blur.kernel.shape):
+        raise ValueError(f"picture is {picture.shape}; it must not be smaller than the kernel, {blur.kernel.shape}")
     border = min(BORDER, min(picture.shape[1:]) - 1)
-    y: Pixels = rounded(to_linear(picture).astype(np.float32), border)
+    y: Pixels = wrapped(to_linear(picture).astype(np.float32), border)
     shape = y.shape[-2:]
     within = np.zeros(shape, bool)
     within[border:-border, border:-border] = True

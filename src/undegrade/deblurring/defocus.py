@@ -28,8 +28,8 @@ def disc(radius: float) -> Pixels:
     return (kernel / kernel.sum()).astype(np.float32)
 
 
-def find_radius(planes: list[Pixels]) -> float:
-    """The radius, pixels, with which the spectra of (H, W) planes of linear light are likeliest.
+def find_radius(planes: Pixels) -> float:
+    """The radius, pixels, with which the spectra of (N, H, W) planes of linear light are likeliest.
 
     Photographs have power A f^-a, of which a disc leaves |K|^2, with rings of zeros, and noise N comes to it; the
     likeliest radius minimises sum over f of log v + P / v, v = A f^-a |K|^2 + N (Whittle's likelihood), P being the

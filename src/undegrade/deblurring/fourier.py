@@ -41,7 +41,7 @@ def frequencies(shape: tuple[int, int]) -> tuple[Pixels, Pixels]:
     return np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None]
 
 
-def rounded(plane: Pixels, border: int) -> Pixels:
+def wrapped(plane: Pixels, border: int) -> Pixels:
     """(..., H, W) -> (..., H + 2 border, W + 2 border): mirrored, and so mixed that opposite borders meet."""
     wide = np.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(border, border)] * 2, "reflect")
     ramp = (0.5 + 0.5 * (np.arange(border, dtype=np.float32) + 0.5) / border).astype(np.float32)

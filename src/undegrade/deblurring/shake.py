@@ -8,7 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from undegrade.deblurring.fourier import Pixels, Spectrum, power_of_slopes, rounded, slopes, summed_slopes, transfer
+from undegrade.deblurring.fourier import (
+    Pixels,
+    Spectrum,
+    frequencies,
+    power_of_slopes,
+    slopes,
+    summed_slopes,
+    transfer,
+    wrapped,
+)
 
 SHRINK = 1.4  # from one scale to the next
 COARSEST = 5  # side of the kernel, pixels, on the coarsest scale
@@ -17,7 +26,7 @@ SLIGHT = 0.01  # of the light, in a row or a column
 ROUNDS = 10  # on each scale
 WEIGHT = 1e-2  # that a slope has to be worth, at first
 FIRST, FACTOR, LAST = 2.0, 4.0, 1e2  # how firmly slopes are held: from twice the weight on, so much more each time
-FADING, LEAST = 0.9, 1e-4  # of the weight, after each round
+FADING, LIGHTEST = 0.9, 1e-4  # what is left of the weight after each round, and at last
 STRONG = 1.0  # of the strongest slopes, so many a root of the picture's pixels and a pixel of the kernel's side
 EASIER = 1.1  # by which fainter slopes are let in, after each round
 FAINT = 0.15  # share of a kernel's largest number, below which one is nothing
@@ -26,13 +35,15 @@ EVEN = 2.0  # how much a kernel's evenness is worth against fitting the picture
 DIRECTIONS = 4
 
 
-def find_path(planes: Pixels) -> Pixels:
-    """A kernel (k, k), odd, sums to one, by which (N, H, W) planes of linear light were all blurred.
+def find_path(planes: Pixels) -> NDArray[np.float32] | None:
+    """A kernel (k, k), odd, sums to one, by which (N, H, W) planes of linear light were all blurred; None: no edges.
 
     It is looked for as a path of `SIDE` pixels, and once more as one of `LARGE` where it turns out to fill that.
     """
     kernel = _found(planes, SIDE)
-    return _found(planes, LARGE) if _extent(kernel) >= SIDE - 1 else kernel
+    if _extent(kernel) >= SIDE - 1:
+        kernel = _found(planes, LARGE)
+    return kernel.astype(np.float32) if kernel.any() else None
 
 
 def _extent(kernel: Pixels) -> int:
@@ -48,8 +59,8 @@ def _found(planes: Pixels, side: int) -> Pixels:
     ||k * x - y||^2 + w ||slopes of x||_0 ("Unnatural L0 Sparse Representation for Natural Image Deblurring", CVPR
     2013), and the kernel from their strongest slopes alone ("Fast Motion Deblurring", SIGGRAPH Asia 2009).
     """
-    count = max(1, int(math.log(side / COARSEST) / math.log(SHRINK)) + 1)
-    whole = rounded(planes, min(side, min(planes.shape[1:]) - 1))
+    count = int(math.log(side / COARSEST) / math.log(SHRINK)) + 1
+    whole = wrapped(planes, side)
     weight, kernel = WEIGHT, None
     for scale in reversed(range(count)):
         small = _smaller(whole, SHRINK**-scale)
@@ -74,7 +85,7 @@ def _refine(y: Pixels, kernel: Pixels, weight: float) -> tuple[Pixels, float]:
         x = np.clip(_flattened(y, seen, transfer(kernel, shape), power, weight), 0, 1)
         chosen, threshold = _strongest(x, len(kernel), threshold)
         kernel = _fitted(chosen, edges, len(kernel), shape)
-        threshold, weight = threshold / EASIER, max(weight * FADING, LEAST)
+        threshold, weight = threshold / EASIER, max(weight * FADING, LIGHTEST)
     return kernel, weight
 
 
@@ -100,15 +111,14 @@ def _strongest(x: Pixels, side: int, threshold: float | None) -> tuple[tuple[Pix
     if threshold is None:
         direction = (np.arctan2(below, right) % math.pi / (math.pi / DIRECTIONS)).astype(int)
         enough = int(STRONG * math.sqrt(x.size) * side / DIRECTIONS)
-        threshold = min(_of_largest(size[(direction == turn) & (size > 0)], enough) for turn in range(DIRECTIONS))
-    strong = size >= threshold
+        each = [size[(direction == turn) & (size > 0)] for turn in range(DIRECTIONS)]
+        threshold = min((_of_largest(one, enough) for one in each if len(one)), default=math.inf)
+    strong = inside & (size >= threshold)
     return (right * strong, below * strong), threshold
 
 
 def _of_largest(values: Pixels, number: int) -> float:
-    """The smallest of so many largest ones; 0 where there are none."""
-    if not len(values):
-        return 0.0
+    """The smallest of so many largest ones."""
     number = min(number, len(values))
     return float(np.partition(values, -number)[-number])
 
@@ -178,8 +188,7 @@ def _smaller(plane: Pixels, scale: float) -> Pixels:
     tall, wide = plane.shape[-2:]
     height, width = (2 * max(4, round(length * scale / 2)) for length in (tall, wide))
     spectrum = np.fft.rfft2(plane)
-    rows = np.fft.fftfreq(height)[:, None]
-    columns = np.fft.rfftfreq(width)[None]
+    rows, columns = frequencies((height, width))
     taken = np.concatenate((spectrum[..., : height // 2, :], spectrum[..., -(height // 2) :, :]), -2)[
         ..., : width // 2 + 1
     ]

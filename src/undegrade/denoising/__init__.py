@@ -1,4 +1,4 @@
-"""Noise that is even all over a picture: how strong it is, and a finer repair of it than a network's. NumPy alone."""
+"""Noise that is even all over a picture: how strong it is, and a finer repair of it than a network's."""
 
 from undegrade.denoising.noise import NoiseLevel, find_noise, refine
 

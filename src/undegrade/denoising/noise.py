@@ -9,12 +9,13 @@ import numpy as np
 
 from undegrade.denoising.transform import Pixels, shrunk, squares, turned, turned_back
 
-LEAST = 64  # pixels a side, in which noise can be measured
+SMALLEST = 64  # pixels a side, in which noise can be measured
 FINEST = 5  # of eight: from this wave on, most squares show nothing but noise
 SQUARE, STEP = 8, 4  # pixels, of the first estimate
 LARGE, LARGE_STEP = 16, 4  # and of the second
 THRESHOLD = 2.7  # standard deviations, below which a coefficient is taken for noise
 NORMAL = 0.6745  # the median of what is normally distributed, without its sign, of its standard deviation
+CUT_OFF = 0.25  # share of a square's values
 FAINTEST = 0.5 / 255  # standard deviation: less than that, nothing is to be gained
 LEAST_SIGMA = np.float32(1e-4)
 
@@ -30,22 +31,29 @@ class NoiseLevel:
     sigmas: Pixels
 
 
-def find_noise(kind: str, parts: Sequence[Pixels]) -> NoiseLevel | None:
+def find_noise(parts: Sequence[Pixels]) -> NoiseLevel | None:
     """The noise that is the same in all parts of a picture, (3, h, w) in [0, 1] each; None: there is none to be found.
 
     The median over the finest waves of squares, as in "Ideal spatial adaptation by wavelet shrinkage", Biometrika 1994.
-    Noise that a camera has smoothed is stronger than that, and is the network's to repair.
-
-    Args:
-        kind: what is wrong with the picture.
-        parts: from anywhere in it.
+    Squares of which a quarter is black or white say nothing, as noise is cut off there; in deep shadows it is measured
+    too faint for the same reason. Noise that a camera has smoothed is too, and the network's to repair.
     """
-    if kind != "noise" or min(min(part.shape[1:]) for part in parts) < LEAST:
+    if min(min(part.shape[1:]) for part in parts) < SMALLEST:
         return None
-    fine = [squares(turned(part), SQUARE)[:, :, FINEST:, :, FINEST:].swapaxes(1, 0) for part in parts]
-    sizes = np.concatenate([np.abs(one).swapaxes(0, 1).reshape(3, -1) for one in fine], 1)
+    sizes = np.concatenate([_fine(part) for part in parts], 1)
+    if not sizes.shape[1]:
+        return None
     sigmas = (np.median(sizes, 1) / NORMAL).astype(np.float32)
     return NoiseLevel(sigmas=np.maximum(sigmas, LEAST_SIGMA)) if sigmas.max() > FAINTEST else None
+
+
+def _fine(part: Pixels) -> Pixels:
+    """(3, n): how large the finest waves are, of squares of which few pixels are cut off."""
+    height, width = (side // SQUARE for side in part.shape[1:])
+    blocks = part[:, : height * SQUARE, : width * SQUARE].reshape(3, height, SQUARE, width, SQUARE)
+    whole = ((blocks <= 0) | (blocks >= 1)).mean((0, 2, 4)) < CUT_OFF
+    fine = np.abs(squares(turned(part), SQUARE)[:, :, FINEST:, :, FINEST:])
+    return fine.transpose(0, 1, 3, 2, 4)[:, whole].reshape(3, -1)
 
 
 def refine(picture: Pixels, pilot: Pixels, noise: NoiseLevel) -> Pixels:

@@ -106,7 +106,7 @@ class Gate:
     @property
     def measures(self) -> bool:
         """Whether repairs by what is measured are tried, too: not where no gain of theirs was learned."""
-        return self.checks and self.head.measured
+        return self.head.knows_ways
 
     def name(self, contexts: Numbers, labels: tuple[str, ...]) -> Diagnosis:
         """The diagnosis of a picture from the contexts of its parts, (N, C).

@@ -74,8 +74,8 @@ class Head:
         needed: (K,), the probability of a kind from which on its repair is tried.
         cautious: (K,), the quantile of its gain that it is gone by, one of `QUANTILES`.
         demanded: (K, S) dB, above which that quantile has to be, for a repair to go through.
+        knows_ways: whether the gain was learned of repairs by what is measured, too, so that these may be tried.
         strengths: S of a repair, the highest first.
-        measured: whether the gain was learned of repairs by what is measured, too, and these may be tried.
     """
 
     kinds: tuple[str, ...]
@@ -98,8 +98,8 @@ class Head:
     needed: Numbers
     cautious: Numbers
     demanded: Numbers
+    knows_ways: bool
     strengths: tuple[float, ...] = STRENGTHS
-    measured: bool = True
 
     def needs(self, kind: str) -> float:
         """The probability from which on a repair of the kind is tried."""
@@ -232,7 +232,7 @@ FACTS = (
     "num_embedding",
     "strangest",
     "strengths",
-    "measured",
+    "knows_ways",
 )
 
 
@@ -263,7 +263,7 @@ def read_head(path: Path) -> Head:
             if version not in (TWO_STRENGTHS, UNMEASURED, VERSION):
                 raise UndegradeError(f"{path}: version {version}; this undegrade reads {TWO_STRENGTHS} to {VERSION}")
             if version != VERSION:
-                about["measured"] = False
+                about["knows_ways"] = False
             if version == TWO_STRENGTHS:
                 about["strengths"] = list(FORMER_STRENGTHS)
             arrays: dict[str, Any] = {name: file[name].astype(np.float32) for name in ARRAYS}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from undegrade.errors import UndegradeError
 
-# Rows and columns of tiles, pixels: what is computed twice grows down the list. Wide pictures get low tiles, because a
-# whole row of them is held.
+# Rows and columns of tiles, pixels, at least twice their overlap: what is computed twice grows down the list. Wide
+# pictures get low tiles, because a whole row of them is held.
 TILES = (
     *((512, 512), (256, 1024), (384, 384), (256, 512), (128, 1024)),
-    *((256, 256), (128, 512), (128, 256), (64, 512), (64, 256), (64, 128)),
+    *((256, 256), (128, 512), (128, 256), (128, 128)),
 )
 BAND = 48 << 20  # bytes of a row of tiles, where no budget is given
 BYTES_OF_BAND = 3 * 4 * 2  # of each pixel of a row of tiles: what is summed up, and what is being written

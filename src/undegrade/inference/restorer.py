@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import count
 from typing import Generic
 
@@ -20,7 +20,7 @@ from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
-from undegrade.inference.ways import Measured, measure, repair
+from undegrade.inference.ways import Measured, measure, needs_network, repair
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -59,9 +59,10 @@ class Restorer(Generic[F]):
     A picture is judged by samples of it, up to nine squares spread from edge to edge; `restore` and `diagnose` judge
     alike. Repairs are tried on some of them first, if the judge wants to see that, and the picture is repaired as far
     as they did good. What a network takes over all pixels (means, and the logits that decide what is repaired) is
-    measured on the samples too and given to every tile, so that tiles are repaired as parts of one picture, and how it
-    is cut makes no difference. Gray pictures are restored as RGB with three equal channels, and the result is its luma;
-    alpha is not looked at and stays as it is.
+    measured on the samples too and given to every tile, and so are blur and noise. Tiles are then repaired as parts of
+    one picture, and how it is cut makes next to no difference (where a blur is undone, what lies beyond a tile's
+    border is a guess). Gray pictures are restored as RGB with three equal channels, and the result is its luma; alpha
+    is not looked at and stays as it is.
 
     Args:
         backend: runs the model.
@@ -155,13 +156,13 @@ class Restorer(Generic[F]):
             if not self.judge.checks:
                 return Step(kind=kind, context=self._turned(context, kind)), [], look
             found = measure(kind, look.parts) if look.still and self.judge.measures else None
+            network = cache(partial(self._made, look, kind))
             for measured in (None,) if found is None else (found, None):
-                trial, after = self._try(look, kind, measured)
+                trial, after = self._try(look, kind, measured, network)
                 verdict = self.judge.weigh(trial)
-                if not verdict.strength:
-                    refused.append(verdict.reason)
-                elif best is None or verdict.gain > best[0].gain:
+                if verdict.strength and (best is None or verdict.gain > best[0].gain):
                     best = verdict, trial, after, measured
+            refused.append(verdict.reason)  # the network's, with which it is over
         if best is None:
             return None, refused, look
         verdict, trial, after, measured = best
@@ -169,20 +170,23 @@ class Restorer(Generic[F]):
         step = Step(kind=trial.kind, context=turned, strength=verdict.strength, measured=measured)
         if verdict.strength < 1:
             pairs = zip(trial.parts, trial.repaired, strict=True)
-            after = self._look_at([_mixed(part, repaired, verdict.strength) for part, repaired in pairs])
+            mixed = [_mixed(part, repaired, verdict.strength) for part, repaired in pairs]
+            after = self._look_at(mixed, still=look.still)
         return step, [verdict.reason] * bool(verdict.reason), after
 
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)
 
-    def _try(self, look: Look, kind: str, measured: Measured | None) -> tuple[Trial, Look]:
-        """A repair of some of the samples; and what is seen of them afterwards."""
+    def _try(
+        self, look: Look, kind: str, measured: Measured | None, network: Callable[[int], Pixels]
+    ) -> tuple[Trial, Look]:
+        """A repair of some of the samples, of which the network makes those; and what is seen of them afterwards."""
         chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
         repaired = []
         for number in chosen:
-            made = repair(look.parts[number], measured, partial(self._made, look, number, kind))
+            made = repair(look.parts[number], measured, partial(network, number))
             repaired.append(np.clip(made, 0, 1))
-        after = self._look_at(repaired)
+        after = self._look_at(repaired, still=look.still)
         trial = Trial(
             kind=kind,
             before=look.contexts[chosen],
@@ -192,7 +196,7 @@ class Restorer(Generic[F]):
         )
         return trial, after
 
-    def _made(self, look: Look, number: int, kind: str) -> Pixels:
+    def _made(self, look: Look, kind: str, number: int) -> Pixels:
         """What the model makes of a sample where this kind is to be repaired."""
         own = look.contexts[number]
         if surely(own, self.backend.labels, kind):
@@ -258,7 +262,7 @@ class Restorer(Generic[F]):
         return treatment, (finished(band, gray=rows.gray) for band in repaired)
 
     def _look(self, rows: Rows) -> Look:
-        return self._look_at(self._parts(rows))
+        return self._look_at(self._parts(rows), still=True)
 
     def _parts(self, rows: Rows) -> list[Pixels]:
         return [
@@ -267,12 +271,13 @@ class Restorer(Generic[F]):
             for box in row
         ]
 
-    def _look_at(self, parts: list[Pixels]) -> Look:
+    def _look_at(self, parts: list[Pixels], *, still: bool) -> Look:
         answers = [self._run(part) for part in parts]
         return Look(
             parts=tuple(parts),
             contexts=np.stack([context for _, context in answers]),
             repaired=tuple(repaired for repaired, _ in answers),
+            still=still,
         )
 
     def _at_hand(self, look: Look, treatment: Treatment[F]) -> Pixels | None:
@@ -292,7 +297,8 @@ class Restorer(Generic[F]):
         # Decided by this picture alone: what is made of it must not depend on what was restored before. Its tiles are
         # all of one size, once they are padded.
         first, backend = grid[0][0], self.backend
-        if total * first.rows.size * first.columns.size >= OFTEN:
+        often = total * first.rows.size * first.columns.size >= OFTEN
+        if often and any(needs_network(step.measured) for step in steps):
             backend = backend.for_size(first.rows.size, first.columns.size)
 
         def work(part: Pixels) -> Pixels:

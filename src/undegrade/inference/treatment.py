@@ -41,7 +41,7 @@ class Look:
     parts: tuple[Pixels, ...]
     contexts: Pixels
     repaired: tuple[Pixels, ...]
-    still: bool = True
+    still: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

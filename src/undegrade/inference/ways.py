@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from undegrade.deblurring import Blur, deconvolve, find_blur
+from undegrade.deblurring import Blur, deconvolve, find_defocus, find_shake
 from undegrade.denoising import NoiseLevel, find_noise, refine
 from undegrade.inference.backend import Pixels
 
@@ -20,7 +20,8 @@ def measure(kind: str, parts: Sequence[Pixels]) -> Measured | None:
         kind: what is to be repaired.
         parts: (3, h, w) in [0, 1] each.
     """
-    return find_blur(kind, parts) or find_noise(kind, parts)
+    way = MEASURES.get(kind)
+    return way(parts) if way else None
 
 
 def repair(part: Pixels, measured: Measured | None, network: Callable[[], Pixels]) -> Pixels:
@@ -31,10 +32,15 @@ def repair(part: Pixels, measured: Measured | None, network: Callable[[], Pixels
         measured: in the picture that it is a part of.
         network: makes what the model makes of it, where that is needed.
     """
-    if isinstance(measured, Blur):
+    if isinstance(measured, Blur):  # the network takes no part
         return deconvolve(part, measured)
     made = network()
     return made if measured is None else refine(part, np.clip(made, 0, 1), measured)
+
+
+def needs_network(measured: Measured | None) -> bool:
+    """Whether a repair by it takes what the model makes of the part."""
+    return not isinstance(measured, Blur)
 
 
 def name_of(measured: Measured | None) -> str:
@@ -42,3 +48,10 @@ def name_of(measured: Measured | None) -> str:
     if isinstance(measured, Blur):
         return "deconvolution"
     return "network" if measured is None else "network and transform"
+
+
+MEASURES: dict[str, Callable[[Sequence[Pixels]], Measured | None]] = {
+    "motion_blur": find_shake,
+    "defocus_blur": find_defocus,
+    "noise": find_noise,
+}

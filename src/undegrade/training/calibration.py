@@ -121,6 +121,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         needed=np.array([NEEDED.get(kind, LIKELY) for kind in subject.kinds], np.float32),
         cautious=np.array([0.25 if kind in QUARTILE else 0.1 for kind in subject.kinds], np.float32),
         demanded=np.zeros((num_kinds, len(STRENGTHS)), np.float32),
+        knows_ways=True,
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
     calibrated = replace(bare, slope=slope, shift=shift)

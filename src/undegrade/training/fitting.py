@@ -72,6 +72,8 @@ def _check_kinds(number: int, stage: Stage, model: UniversalRestorer, sharded: b
         raise UndegradeError(f"{field}; the network has nothing that belongs to one label, leave it empty")
     if unknown := [kind for kind in stage.kinds if kind not in model.labels]:
         raise UndegradeError(f"{field}; {unknown[0]!r} is not known, known are {', '.join(model.labels)}")
+    if stage.weight_decay:
+        raise UndegradeError(f"{field}; weight_decay moves the others, too, make it 0")
     if sharded:
         raise UndegradeError(f"{field}; rows cannot keep still where weights are shared out, train without FSDP")
 

@@ -17,18 +17,18 @@ from undegrade.atomic import written_whole
 from undegrade.batch import CLEAN
 from undegrade.data.folder import CleanFolder
 from undegrade.diagnosis.evidence import NUM_EVIDENCE, evidence
-from undegrade.diagnosis.head import STRENGTHS
+from undegrade.diagnosis.head import STRENGTHS, VERSION
 from undegrade.diagnosis.severity import LEVELS
 from undegrade.images.colour import blended
 from undegrade.inference.backend import Backend
 from undegrade.inference.openvino import OpenVinoBackend
 from undegrade.inference.treatment import steered, surely
-from undegrade.inference.ways import measure, repair
+from undegrade.inference.ways import measure, needs_network, repair
 from undegrade.metrics import quantise
 from undegrade.training.specimens import SIDES, Pixels, Specimen, draw_specimen
 
 PIECE = 250  # specimens that are kept together
-MEASURED = 0.7  # of the repairs that can go by what was measured; the others are the model's alone
+MEASURED_SHARE = 0.7  # of the repairs that can go by what was measured; the others are the model's alone
 LEAST_ERROR = 1e-5  # mean square, 50 dB: pictures closer to the clean one than that count as equally good
 
 
@@ -70,10 +70,10 @@ def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str
         rng = np.random.default_rng((seed, number))
         restored, before = backend.run(specimen.degraded)
         treated = _treated(specimen, before, backend.labels, kinds, rng)
-        if not surely(before, backend.labels, kinds[treated]):
+        measured = measure(kinds[treated], (specimen.degraded,)) if rng.random() < MEASURED_SHARE else None
+        if needs_network(measured) and not surely(before, backend.labels, kinds[treated]):
             restored, _ = backend.run(specimen.degraded, steered(before, backend.labels, kinds[treated]))
-        measured = measure(kinds[treated], (specimen.degraded,)) if rng.random() < MEASURED else None
-        restored = repair(specimen.degraded, measured, partial(np.copy, restored))
+        restored = repair(specimen.degraded, measured, partial(np.asarray, restored))
         restored = np.clip(restored, 0, 1)
         _, after = backend.run(restored)
         gains = [_gain(specimen, blended(specimen.degraded, restored.copy(), strength)) for strength in STRENGTHS]
@@ -193,7 +193,7 @@ def _observe_piece(series: Series, folder: Path, first: int) -> Path:
 
 
 def _piece(series: Series, folder: Path, first: int) -> Path:
-    kept = f"{NUM_EVIDENCE}x{len(STRENGTHS)}"  # pieces from when other numbers were kept are not taken for these
+    kept = f"{VERSION}x{NUM_EVIDENCE}"  # pieces from when other things were observed are not taken for these
     return folder / f"{series.name}-{kept}-{first:06}.npz"
 
 

@@ -58,6 +58,7 @@ class Ledger:
 
     def keep_treatment(self, shot: int, treatment: Treatment[F], contexts: NDArray[np.float32]) -> None:
         """What `treatment` will return for this shot; the contexts are those that its diagnosis came from."""
+        assert all(step.measured is None for step in treatment.steps)  # of a shot nothing is, and it is not kept here
         steps = [(step.kind, step.strength, step.context.tolist()) for step in treatment.steps]
         with written_whole(self.folder / f"shot-{shot}.json") as partial:
             partial.write_text(json.dumps({"contexts": contexts.tolist(), "steps": steps, "reason": treatment.reason}))
