@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from skimage.restoration import richardson_lucy, unsupervised_wiener
 
 from machine import facts
-from undegrade.deblurring import Blur, deconvolve, find_blur
-from undegrade.deblurring.finding import CAUTION
+from undegrade.deblurring import Blur, deconvolve
+from undegrade.deblurring.finding import DEFOCUS, SHAKE
 from undegrade.degradations import DEGRADATIONS
 from undegrade.degradations.convolution import convolve
 from undegrade.degradations.defocus_blur import aperture
@@ -30,9 +30,11 @@ from undegrade.degradations.motion_blur import camera_path
 from undegrade.evaluation.sets import open_pictures
 from undegrade.images.colour import to_display, to_linear
 from undegrade.images.picture import to_unit
+from undegrade.inference.ways import measure, repair
 from undegrade.metrics import psnr, quantise
 
 Pixels = NDArray[np.float32]
+CAUTION = {"motion_blur": SHAKE, "defocus_blur": DEFOCUS}
 LEVELS, SIDE, BORDER = (0.1, 0.3, 0.5, 0.7, 0.9), 256, 32
 
 
@@ -57,11 +59,11 @@ def row(kind: str, level: float, clean: list[Pixels]) -> dict[str, object]:
         light = convolve(torch.from_numpy(to_linear(picture)), torch.from_numpy(kernel)).numpy()
         spoiled = quantise(to_display(np.clip(light, 0, 1)))
         began = time.perf_counter()
-        blur = find_blur(kind, [spoiled])
+        blur = measure(kind, [spoiled])
         seconds.setdefault("finding", []).append(time.perf_counter() - began)
         told = Blur(kernel=kernel, caution=CAUTION[kind])
         ways: dict[str, Callable[[], Pixels]] = {
-            "found": lambda blur=blur, spoiled=spoiled: deconvolve(spoiled, blur) if blur else spoiled,
+            "found": lambda blur=blur, spoiled=spoiled: repair(spoiled, blur, lambda spoiled=spoiled: spoiled),
             "told": lambda told=told, spoiled=spoiled: deconvolve(spoiled, told),
             "told, Richardson-Lucy": lambda kernel=kernel, spoiled=spoiled: in_light(
                 spoiled, lambda plane: richardson_lucy(plane, kernel, num_iter=30)

@@ -70,7 +70,7 @@ def row(name: str, clean: list[Pixels], network: Callable[[Pixels], Pixels]) -> 
             seconds.setdefault(way, []).append(time.perf_counter() - began)
 
         timed("network", lambda noisy=noisy: network(noisy))
-        measured = find_noise("noise", [noisy])
+        measured = find_noise([noisy])
         timed("refined", lambda noisy=noisy, measured=measured, made=made: _refined(noisy, made["network"], measured))
         timed("non-local means", lambda noisy=noisy: PEERS["nlm"].restore(noisy, None))
         for way, pixels in made.items():

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import undegrade
-from undegrade.degradations import parse, replay
+from undegrade.degradations import DEGRADATIONS, parse, replay
 from undegrade.diagnosis import OwnJudge, Wish
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
 from undegrade.diagnosis.head import STRENGTHS, read_head
@@ -17,7 +17,7 @@ from undegrade.inference.models import DEFAULT_MODEL, MODELS, calibration_of
 from undegrade.inference.openvino import OpenVinoBackend
 from undegrade.inference.restorer import Restorer
 from undegrade.inference.tiling import OVERLAP, cut
-from undegrade.metrics import psnr
+from undegrade.metrics import psnr, quantise
 from undegrade.networks.checkpoint import load_checkpoint, read_header
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -107,10 +107,37 @@ def test_spoiled_example_gets_better(name: str, gain: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "by", "gain"),
+    [
+        ("noise", "network and transform", 8),
+        ("motion_blur", "deconvolution", 3),
+        ("defocus_blur", "deconvolution", 2.5),
+    ],
+)
+@pytest.mark.parametrize("model", ["default", "quality"])
+def test_what_is_measured_makes_it_better(model: str, kind: str, by: str, gain: float) -> None:
+    clean, step = read_picture(EXAMPLES / "cat-well.png").pixels, DEGRADATIONS[kind]()
+    spoiled = step.degrade(torch.from_numpy(clean), torch.Generator().manual_seed(0), step.middle()).numpy()
+    picture = Picture(pixels=quantise(spoiled))
+    restored = undegrade.Restorer(model).restore(picture)
+    assert [step.by for step in restored.treatment.steps] == [by]
+    assert psnr(restored.picture.pixels, clean) > psnr(picture.pixels, clean) + gain
+
+
+@pytest.mark.slow
+def test_the_first_model_knows_of_no_such_repairs() -> None:
+    picture = read_picture(EXAMPLES / "cat-noisy.png")
+    steps = undegrade.Restorer("universal-small").restore(picture).treatment.steps
+    assert [step.by for step in steps] == ["network"]
+
+
+@pytest.mark.slow
 def test_quality_takes_the_mean_of_four_mirror_images() -> None:
     clean = read_picture(EXAMPLES / "cat-well.png").pixels
     noisy = Picture(pixels=read_picture(EXAMPLES / "cat-noisy.png").pixels)
-    plain, better = (undegrade.Restorer(name).restore(noisy) for name in ("default", "quality"))
+    forced = (undegrade.Restorer(name).wishing(only=("noise",), force=True) for name in ("default", "quality"))
+    plain, better = (restorer.restore(noisy) for restorer in forced)  # by the network alone
     assert better.treatment.repaired[0] == plain.treatment.repaired[0] == ("noise", 1)
     assert psnr(better.picture.pixels, clean) > psnr(plain.picture.pixels, clean) + 0.2
 

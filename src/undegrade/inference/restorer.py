@@ -26,6 +26,7 @@ OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their s
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
 TRIED = 4  # parts of a picture on which repairs are tried
 STEPS = 3  # repairs of one picture, at most
+AHEAD = 0.5  # dB that the network has to promise more than a repair by what was measured: large gains are all alike
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -149,7 +150,7 @@ class Restorer(Generic[F]):
 
     def _next(self, kinds: tuple[str | None, ...], look: Look) -> tuple[Step | None, list[str], Look]:
         """The repair that promises most, what speaks against more of it, and how the samples look after it."""
-        context, best, refused = _mean(look.contexts), None, []
+        context, best, most, refused = _mean(look.contexts), None, -math.inf, []
         for kind in kinds:
             if kind is None:
                 return Step(kind=None, context=context), [], look
@@ -160,8 +161,9 @@ class Restorer(Generic[F]):
             for measured in (None,) if found is None else (found, None):
                 trial, after = self._try(look, kind, measured, network)
                 verdict = self.judge.weigh(trial)
-                if verdict.strength and (best is None or verdict.gain > best[0].gain):
-                    best = verdict, trial, after, measured
+                promise = verdict.gain + AHEAD * (measured is not None)
+                if verdict.strength and promise > most:
+                    best, most = (verdict, trial, after, measured), promise
             refused.append(verdict.reason)  # the network's, with which it is over
         if best is None:
             return None, refused, look

@@ -36,7 +36,7 @@ NEEDED = {
 # little; or the gain is foretold so widely that the latter would leave much of it.
 QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze", "low_light", "rain", "inpainting")
 # The least that is demanded of some kinds, dB: fur and the grain of old scans look like a little noise.
-DEMANDED = {"noise": 1.1}
+DEMANDED = {"noise": 2.0}
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
