@@ -38,6 +38,8 @@ def head() -> Head:
         needed=np.array([0.5, 0.8], np.float32),
         cautious=np.array([0.1, 0.25], np.float32),
         demanded=np.array([[0, 0], [0.9, 0.4]], np.float32),
+        faint=np.zeros(2, np.float32),
+        demanded_faint=np.zeros(2, np.float32),
         strengths=FORMER_STRENGTHS,
         gain=(
             *(np.zeros((5, num_clues), np.float32), np.zeros(5, np.float32)),

@@ -157,6 +157,14 @@ def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Sce
     assert Gate(head=weaker).weigh(trial(context, picture, picture, **hazy)).strength == 0.5
 
 
+def test_more_is_demanded_of_what_is_faint(head: Head, context: Context, scene: Scene) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)  # of a repair that promises 1 dB at least
+    for below, demand, strength in ((1.1, 1.5, 0), (1.1, 0.9, 1), (0.0, 1.5, 1)):
+        changes = {"faint": below, "demanded_faint": demand}
+        wary = replace(head, **{name: np.array([value, 0], np.float32) for name, value in changes.items()})
+        assert Gate(head=wary).weigh(trial(context, picture, picture)).strength == strength
+
+
 def test_only_some_kinds_are_not_gone_by_the_lowest_quantile(head: Head, context: Context, scene: Scene) -> None:
     picture = 0.2 + 0.6 * scene(64, 64)
     split = replace(head, gain=(*head.gain[:-1], np.array([-9, 2, 3, -9, 2, 2], np.float32)))  # it may ruin the picture

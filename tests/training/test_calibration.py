@@ -5,7 +5,7 @@ from undegrade.degradations import DEGRADATIONS
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
 from undegrade.diagnosis.head import QUANTILES, STRENGTHS, sigmoid
 from undegrade.diagnosis.severity import LEVELS
-from undegrade.training.calibration import DEMANDED, Fit, Subject, fit_head, scale_of
+from undegrade.training.calibration import FAINT, Fit, Subject, fit_head, scale_of
 from undegrade.training.observations import Observations
 
 KINDS = ("noise", "haze")
@@ -54,7 +54,8 @@ def test_what_is_fitted_holds_on_others() -> None:
     assert np.corrcoef(foretold[:, 0, 2], fresh.evidence[:, 0])[0, 1] > 0.9
     lowest = foretold[:, :, 0] > head.demanded[fresh.treated]
     assert (fresh.gains[lowest] < -0.1).mean() < 0.06
-    assert head.demanded[0].min() >= DEMANDED["noise"] > 0
+    assert head.demanded.min() >= 0
+    assert (head.faint[0], head.demanded_faint[0]) == FAINT["noise"]
     strange = head.strangeness(head.read(fresh.before[known]).embedding)
     assert (strange > 1).mean() == pytest.approx(0.05, abs=0.03)
     # Clean, noise, haze: the first two numbers of the embedding tell them apart.

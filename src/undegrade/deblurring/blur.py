@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +47,20 @@ def deconvolve(picture: NDArray[np.float32], blur: Blur) -> NDArray[np.float32]:
     """
     if min(picture.shape[1:]) < max(2, *blur.kernel.shape):
         raise ValueError(f"picture is {picture.shape}; it must not be smaller than the kernel, {blur.kernel.shape}")
-    border = min(BORDER, min(picture.shape[1:]) - 1)
-    y: Pixels = wrapped(to_linear(picture).astype(np.float32), border)
-    shape = y.shape[-2:]
-    within = np.zeros(shape, bool)
+    light = to_linear(picture).astype(np.float32)
+    # NumPy leaves the other cores to other threads.
+    with ThreadPoolExecutor(min(len(light), os.cpu_count() or 1)) as pool:
+        planes = list(pool.map(partial(_undone, blur), light))
+    return np.clip(to_display(np.clip(np.stack(planes), 0, 1)), 0, 1)
+
+
+def _undone(blur: Blur, plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A plane (H, W) of linear light before it was blurred."""
+    border = min(BORDER, min(plane.shape) - 1)
+    y: Pixels = wrapped(plane, border)
+    within = np.zeros(y.shape, bool)
     within[border:-border, border:-border] = True
-    power, seen = power_of_slopes(shape), transfer(blur.kernel, shape).astype(np.complex64)
+    power, seen = power_of_slopes(y.shape), transfer(blur.kernel, y.shape).astype(np.complex64)
     kept = np.abs(seen) ** 2
     x = np.conj(seen) * np.fft.rfft2(y) / (kept + EVEN * power)
     for _ in range(FILLED):
@@ -57,13 +68,12 @@ def deconvolve(picture: NDArray[np.float32], blur: Blur) -> NDArray[np.float32]:
         x = np.conj(seen) * np.fft.rfft2(y) / (kept + EVEN * power)
     firmness = FIRST
     for _ in range(ROUNDS):
-        wanted = summed_slopes(*(_shrunk(slope, firmness) for slope in slopes(np.fft.irfft2(x, s=shape))))
+        wanted = summed_slopes(*(_shrunk(slope, firmness) for slope in slopes(np.fft.irfft2(x, s=y.shape))))
         y = _filled(y, x, seen, within)
         weight = np.float32(blur.caution * firmness)
         x = (np.conj(seen) * np.fft.rfft2(y) + weight * np.fft.rfft2(wanted)) / (kept + weight * power)
         firmness *= FACTOR
-    inner = np.fft.irfft2(x, s=shape)[:, border:-border, border:-border].astype(np.float32)
-    return np.clip(to_display(np.clip(inner, 0, 1)), 0, 1)
+    return np.fft.irfft2(x, s=y.shape)[border:-border, border:-border].astype(np.float32)
 
 
 def _filled(y: Pixels, x: Spectrum, seen: Spectrum, within: NDArray[np.bool_]) -> Pixels:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,16 +66,26 @@ def shrunk(planes: tuple[Pixels, ...], shrink: Shrink, *, size: int, step: int) 
     _, height, width = planes[0].shape
     around = ((0, 0), (size, 2 * size), (size, 2 * size))  # squares end before the last lines
     wide = [np.pad(one, around, "reflect") for one in planes]
-    total, weights = np.zeros_like(wide[0]), np.zeros_like(wide[0])
-    for top in range(0, size, step):
-        for left in range(0, size, step):
-            found = [squares(one[:, top:, left:], size) for one in wide]
-            factors = shrink(*found)
-            weight = 1 / np.maximum(np.square(factors).sum((2, 4), keepdims=True), 1)
-            made = _along(_along(found[0] * factors * weight, cosines(size).T, 2), cosines(size).T, 4)
-            _, down, _, across, _ = made.shape
-            place = np.s_[:, top : top + down * size, left : left + across * size]
-            total[place] += made.reshape(3, down * size, across * size)
-            weights[place] += np.broadcast_to(weight, made.shape).reshape(3, down * size, across * size)
+    rows = partial(_rows_of_squares, wide, shrink, size, step)
+    # NumPy leaves the other cores to other threads; sums are taken in the same order whatever their number.
+    with ThreadPoolExecutor(min(size // step, os.cpu_count() or 1)) as pool:
+        made = list(pool.map(rows, range(0, size, step)))
     inside = np.s_[:, size : size + height, size : size + width]
-    return total[inside] / weights[inside]
+    total, weights = (np.sum([one[number][inside] for one in made], 0) for number in (0, 1))
+    shrunken: Pixels = total / weights
+    return shrunken
+
+
+def _rows_of_squares(wide: list[Pixels], shrink: Shrink, size: int, step: int, top: int) -> tuple[Pixels, Pixels]:
+    """What the squares say whose rows begin at `top`, and how much it counts."""
+    total, weights = np.zeros_like(wide[0]), np.zeros_like(wide[0])
+    for left in range(0, size, step):
+        found = [squares(one[:, top:, left:], size) for one in wide]
+        factors = shrink(*found)
+        weight = 1 / np.maximum(np.square(factors).sum((2, 4), keepdims=True), 1)
+        made = _along(_along(found[0] * factors * weight, cosines(size).T, 2), cosines(size).T, 4)
+        _, down, _, across, _ = made.shape
+        place = np.s_[:, top : top + down * size, left : left + across * size]
+        total[place] += made.reshape(3, down * size, across * size)
+        weights[place] += np.broadcast_to(weight, made.shape).reshape(3, down * size, across * size)
+    return total, weights

@@ -86,7 +86,8 @@ class Gate:
     there is no more of the kind afterwards; hardly any pixel is newly black or white; colours stay (but for haze and
     low light); the picture stays alike in the large (but for rain, snow and scratches); and the gain that nine of ten
     such repairs exceed (three of four, of some kinds), is more than was found to be needed for few to do harm
-    (`Head.demanded`), at full strength, at three quarters or at half.
+    (`Head.demanded`), at full strength, at three quarters or at half; more of it where the kind is faint, as other
+    things look like a little of it (`Head.demanded_faint`).
 
     Args:
         head: of the model.
@@ -199,12 +200,17 @@ class Gate:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.full(len(facts), place)
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
+        least = self.head.demanded_faint[place] if self._level(trial.before, place) < self.head.faint[place] else 0
         for strength, gain, demand in zip(self.head.strengths, foretold, self.head.demanded[place], strict=True):
-            if gain[self.head.quantile(trial.kind)] > demand:
+            if gain[self.head.quantile(trial.kind)] > max(demand, least):
                 part = PARTLY.get(strength, f"{strength:.0%}")
                 reason = "" if strength == 1 else f"{phrase}: repaired by {part}, as all of it might do harm"
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
+
+    def _level(self, contexts: Numbers, place: int) -> float:
+        """Of a kind, if it is there, in the mean over parts of a picture."""
+        return float(frechet_mean(self.head.read(contexts).levels[:, place]).mean())
 
     def _visible(self, contexts: Numbers, place: int) -> float:
         """How much of a kind there is in parts of a picture, in the mean: its probability times its level."""

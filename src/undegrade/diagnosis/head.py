@@ -74,6 +74,8 @@ class Head:
         needed: (K,), the probability of a kind from which on its repair is tried.
         cautious: (K,), the quantile of its gain that it is gone by, one of `QUANTILES`.
         demanded: (K, S) dB, above which that quantile has to be, for a repair to go through.
+        faint: (K,), the level below which a kind is so faint that other things look like it.
+        demanded_faint: (K,) dB, that are demanded then at least.
         knows_ways: whether the gain was learned of repairs by what is measured, too, so that these may be tried.
         strengths: S of a repair, the highest first.
     """
@@ -98,6 +100,8 @@ class Head:
     needed: Numbers
     cautious: Numbers
     demanded: Numbers
+    faint: Numbers
+    demanded_faint: Numbers
     knows_ways: bool
     strengths: tuple[float, ...] = STRENGTHS
 
@@ -236,6 +240,9 @@ FACTS = (
 )
 
 
+FAINT = ("faint", "demanded_faint")  # which heads from before have not
+
+
 def save_head(head: Head, path: Path) -> None:
     """Write the head; matrices as float16. Replaced whole where it exists."""
     about = {
@@ -243,7 +250,7 @@ def save_head(head: Head, path: Path) -> None:
         **{name: getattr(head, name) for name in FACTS},
         "scales": [asdict(scale) for scale in head.scales],
     }
-    arrays = {name: getattr(head, name) for name in ARRAYS}
+    arrays = {name: getattr(head, name) for name in (*ARRAYS, *FAINT)}
     arrays |= {f"gain.{i}": array for i, array in enumerate(head.gain)}
     arrays = {name: array.astype(np.float16 if array.ndim > 1 else np.float32) for name, array in arrays.items()}
     with written_whole(path) as partial, partial.open("wb") as file:
@@ -266,7 +273,10 @@ def read_head(path: Path) -> Head:
                 about["knows_ways"] = False
             if version == TWO_STRENGTHS:
                 about["strengths"] = list(FORMER_STRENGTHS)
-            arrays: dict[str, Any] = {name: file[name].astype(np.float32) for name in ARRAYS}
+            stored = {name: file[name] for name in (*ARRAYS, *(FAINT if version == VERSION else ()))}
+            arrays: dict[str, Any] = {name: array.astype(np.float32) for name, array in stored.items()}
+            for name in FAINT:
+                arrays.setdefault(name, np.zeros(len(about["kinds"]), np.float32))
             arrays["gain"] = tuple(file[f"gain.{i}"].astype(np.float32) for i in range(NUM_GAIN))
         facts: dict[str, Any] = {
             name: tuple(value) if isinstance(value := about[name], list) else value for name in FACTS

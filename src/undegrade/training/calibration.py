@@ -35,8 +35,9 @@ NEEDED = {
 # Kinds that are gone by a quartile of the gain, others by its tenth quantile: a repair that was not called for costs
 # little; or the gain is foretold so widely that the latter would leave much of it.
 QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze", "low_light", "rain", "inpainting")
-# The least that is demanded of some kinds, dB: fur and the grain of old scans look like a little noise.
-DEMANDED = {"noise": 2.0}
+# Below this level, so many dB are demanded at least: fur and the grain of old scans look like a little noise.
+FAINT = {"noise": (0.25, 2.0)}
+NOT_FAINT = (0.0, 0.0)
 GAIN_WIDTHS = (128, 48)
 DROPPED = 0.2  # share of the inputs and of the hidden numbers that are dropped in training
 GAIN_LIMIT = 6.0  # dB, beyond which a gain counts as that
@@ -121,6 +122,8 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         needed=np.array([NEEDED.get(kind, LIKELY) for kind in subject.kinds], np.float32),
         cautious=np.array([0.25 if kind in QUARTILE else 0.1 for kind in subject.kinds], np.float32),
         demanded=np.zeros((num_kinds, len(STRENGTHS)), np.float32),
+        faint=np.array([FAINT.get(kind, NOT_FAINT)[0] for kind in subject.kinds], np.float32),
+        demanded_faint=np.array([FAINT.get(kind, NOT_FAINT)[1] for kind in subject.kinds], np.float32),
         knows_ways=True,
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
@@ -158,14 +161,13 @@ def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
 def _with_demands(head: Head, held_out: Observations) -> Head:
     """What the cautious quantile of the gain has to be, so that few repairs do harm.
 
-    Of each kind and strength the least demand, that of `DEMANDED` or more, with which of the pictures that are asked
+    Of each kind and strength the least demand, 0 or more, with which of the pictures that are asked
     about at most the share `RISK` lose more than `HARM` dB, and all of them lose at most `LOSS` in the mean: as
     conformal risk control (ICLR 2024) chooses a threshold, by what happens on pictures that no gain was fitted to.
     """
     logits = head.read(held_out.before).logits[np.arange(len(held_out.treated)), held_out.treated]
     foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)
-    least = np.array([DEMANDED.get(kind, 0.0) for kind in head.kinds], np.float32)
-    demanded = np.tile(least[:, None], len(STRENGTHS))
+    demanded = np.zeros((len(head.kinds), len(STRENGTHS)), np.float32)
     for place, kind in enumerate(head.kinds):
         asked = np.flatnonzero((sigmoid(logits) >= head.needs(kind)) & (held_out.treated == place))
         for strength in range(len(STRENGTHS)):
@@ -175,7 +177,7 @@ def _with_demands(head: Head, held_out: Observations) -> Head:
             harmed = np.cumsum(gains < -HARM) > RISK * len(asked)
             lost = np.cumsum(np.minimum(gains, 0)) < -LOSS * len(asked)
             if (too_many := harmed | lost).any():
-                demanded[place, strength] = max(least[place], given[order[int(too_many.argmax())]])
+                demanded[place, strength] = max(0.0, given[order[int(too_many.argmax())]])
     return replace(head, demanded=demanded)
 
 
