@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from undegrade.deblurring import deconvolve
 from undegrade.degradations import DEGRADATIONS
+from undegrade.diagnosis import Diagnosis
+from undegrade.diagnosis.gate import Judgement
 from undegrade.images import Picture, read_picture
 from undegrade.inference.backend import Backend
 from undegrade.inference.restorer import Restorer
@@ -18,6 +20,13 @@ from undegrade.metrics import psnr, quantise
 
 Pixels = NDArray[np.float32]
 LABELS = ("clean", "defocus_blur")
+FOUND = Diagnosis(
+    label="defocus_blur",
+    probability=0.9,
+    probabilities={"defocus_blur": 0.9},
+    sentence="out of focus",
+    present=("defocus_blur",),
+)
 
 
 class Leaving(Backend):
@@ -29,19 +38,6 @@ class Leaving(Backend):
         return image, np.array([0, 9], np.float32)
 
 
-@dataclass(frozen=True)
-class Found:
-    label: str = "defocus_blur"
-    probability: float = 0.9
-
-
-@dataclass(frozen=True)
-class Answer:
-    strength: float
-    gain: float
-    reason: str = ""
-
-
 @dataclass
 class Knowing:
     """Has the clean picture, of which it is shown the whole or samples, and likes what is nearer to it, or nothing."""
@@ -51,29 +47,29 @@ class Knowing:
     checks: bool = True
     measures: bool = True
 
-    def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Found:
-        return Found()
+    def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Diagnosis:
+        return FOUND
 
-    def beyond(self, height: int, width: int) -> Found | None:
+    def beyond(self, height: int, width: int) -> Diagnosis | None:
         return None
 
     def shares(self, contexts: Pixels, labels: tuple[str, ...]) -> tuple[tuple[str, ...], Pixels]:
         return ("defocus_blur",), np.ones((len(contexts), 1), np.float32)
 
-    def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+    def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         return () if done else ("defocus_blur",)
 
-    def likely(self, finding: Found) -> tuple[str, ...]:
+    def likely(self, finding: Diagnosis) -> tuple[str, ...]:
         return ("defocus_blur",)
 
-    def doubts(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+    def doubts(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         return ()
 
-    def weigh(self, trial: Trial) -> Answer:
+    def weigh(self, trial: Trial) -> Judgement:
         size = trial.repaired[0].shape[1:]
         clean = self.clean[:, : size[0], : size[1]]  # the first sample lies in the corner
         gain = psnr(trial.repaired[0], clean) - psnr(trial.parts[0], clean)
-        return Answer(0.75 if self.content else 0, gain, "not wholly")
+        return Judgement(strength=0.75 if self.content else 0, gain=gain, reason="not wholly")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +139,7 @@ def test_the_frames_of_a_shot_have_no_blur_in_common(clean: Pixels, blurred: Pic
 class Twice(Knowing):
     """Asks for the same repair of what was repaired."""
 
-    def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+    def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         return ("defocus_blur",) if len(done) < 2 else ()
 
 
@@ -168,7 +164,7 @@ class Softening(Leaving):
 
 
 class Noisy(Knowing):
-    def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+    def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         return () if done else ("noise",)
 
 
