@@ -73,6 +73,5 @@ def spectrum(plane: Pixels) -> tuple[Pixels, Pixels]:
 def noise_of(power: Pixels, frequency: Pixels) -> float:
     """Variance of what the finest waves of a blurred picture show."""
     floor = (frequency > FLOOR) & (frequency < BAND[1])
-    return float(
-        np.median(power[floor]) / math.log(2)
-    )  # the median of an exponential distribution is log 2 of the mean
+    # The median of an exponential distribution is log 2 of its mean.
+    return float(np.median(power[floor]) / math.log(2))

@@ -18,7 +18,7 @@ SMALLEST = 64  # pixels a side, in which a blur can be found
 FLAT = 1 / 255  # standard deviation of a part that shows nothing
 # How careful a blur has to be undone: a path is found less exactly than a radius.
 SHAKE, DEFOCUS = 3e-4, 1e-4
-NOISY = 9.0  # and the more noise, the more: this for its variance in linear light
+NOISY = 9.0  # and the more noise, the more: caution for each unit of its variance in linear light
 
 
 def find_shake(parts: Sequence[NDArray[np.float32]]) -> Blur | None:
