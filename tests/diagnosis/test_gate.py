@@ -17,7 +17,7 @@ LABELS = ("clean", "noise", "haze")
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    kind: str
+    kinds: tuple[str, ...]
     before: Numbers
     after: Numbers
     parts: tuple[Numbers, ...]
@@ -93,7 +93,7 @@ def test_wishes_have_to_be_known() -> None:
 
 def trial(context: Context, part: NDArray[np.float32], made: NDArray[np.float32], **changes: object) -> Trial:
     facts = {
-        "kind": "noise",
+        "kinds": ("noise",),
         "before": np.stack([context(4, -4)] * 2),
         "after": np.stack([context(-4, -4)] * 2),
         "parts": (part, part),
@@ -138,7 +138,7 @@ def test_a_repair_may_go_three_quarters_of_the_way(head: Head, context: Context,
 def test_what_covers_a_picture_may_be_most_of_it(head: Head, context: Context, kind: str) -> None:
     wall, night = np.full((3, 64, 64), 0.5, np.float32), np.zeros((3, 64, 64), np.float32)
     of = Gate(head=replace(head, kinds=("noise", kind)))
-    asked = {"kind": kind, "before": np.stack([context(-4, 4)] * 2)}
+    asked = {"kinds": (kind,), "before": np.stack([context(-4, 4)] * 2)}
     for behind, reason in ((wall, "what is in the picture"), (night, "drown shadows")):
         covered = behind.copy()
         covered[:, 20:23] += 0.4
@@ -151,10 +151,34 @@ def test_what_covers_a_picture_may_be_most_of_it(head: Head, context: Context, k
 
 def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Scene) -> None:
     picture = 0.2 + 0.6 * scene(64, 64)
-    hazy = {"kind": "haze", "before": np.stack([context(-4, 4)] * 2), "after": np.stack([context(-4, -4)] * 2)}
+    hazy = {"kinds": ("haze",), "before": np.stack([context(-4, 4)] * 2), "after": np.stack([context(-4, -4)] * 2)}
     weaker = replace(head, gain=(*head.gain[:-1], np.array([0.8, 0.85, 3, 0.5, 0.6, 2], np.float32)))
     assert Gate(head=weaker).weigh(trial(context, picture, picture)).strength == 1
     assert Gate(head=weaker).weigh(trial(context, picture, picture, **hazy)).strength == 0.5
+
+
+def test_of_two_repairs_in_turn_each_has_to_promise_enough(head: Head, context: Context, scene: Scene) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)
+    both = {"kinds": ("noise", "haze"), "before": np.stack([context(4, 4)] * 2)}
+    assert Gate(head=head).weigh(trial(context, picture, picture, **both)).strength == 1
+    for demanded in ([[0, 0], [2.5, 2.5]], [[1.5, 1.5], [0, 0]]):  # of haze, and of noise, whose quantiles differ
+        wary = replace(head, demanded=np.array(demanded, np.float32))
+        verdict = Gate(head=wary).weigh(trial(context, picture, picture, **both))
+        assert (verdict.strength, verdict.reason) == (0, "noise and haze: a repair might do harm, so left as it is")
+    grown = np.stack([context(-4, 4, (0.5, 0.9))] * 2)
+    verdict = Gate(head=head).weigh(trial(context, picture, picture, **both, after=grown))
+    assert "more of it after a repair" in verdict.reason
+
+
+def test_darkness_and_haze_are_tried_in_turn_where_both_are_sure(head: Head, context: Context) -> None:
+    dim = replace(head, kinds=("low_light", "haze"))
+    for contexts, pairs in (((4, 4), (("low_light", "haze"),)), ((4, 2), ()), ((-1, 4), ())):
+        found = Gate(head=dim).name(np.stack([context(*contexts)]), LABELS)
+        assert Gate(head=dim).in_turn(found, ()) == pairs
+        for wish in (Wish(skip=("haze",)), Wish(only=("haze",)), Wish(force=True)):
+            assert Gate(head=dim, wish=wish).in_turn(found, ()) == ()
+        assert Gate(head=dim).in_turn(found, ("haze",)) == ()
+        assert Gate(head=replace(dim, knows_turns=False)).in_turn(found, ()) == ()
 
 
 def test_more_is_demanded_of_what_is_faint(head: Head, context: Context, scene: Scene) -> None:
@@ -199,7 +223,7 @@ def test_a_repair_is_refused_for_what_it_does(head: Head, context: Context, scen
         assert verdict.reason.startswith("noise: ")
     worse = trial(context, picture, picture, after=np.stack([context(5, -4, (0.9, 0.5))] * 2))
     assert "more of it after a repair" in gate.weigh(worse).reason
-    hazy = {"kind": "haze", "before": np.stack([context(-4, 4)] * 2), "after": np.stack([context(-4, -4)] * 2)}
+    hazy = {"kinds": ("haze",), "before": np.stack([context(-4, 4)] * 2), "after": np.stack([context(-4, -4)] * 2)}
     assert gate.weigh(trial(context, picture, redder, **hazy)).strength == 1  # haze has to change the colours
 
 

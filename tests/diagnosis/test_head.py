@@ -35,22 +35,26 @@ def test_strangeness_is_one_at_the_usual_distance(head: Head) -> None:
 
 def test_a_gain_is_foretold_for_each_strength_and_quantile(head: Head, context: Context) -> None:
     before, after = np.stack([context(3, 0)] * 2), np.stack([context(-3, 0)] * 2)
-    foretold = head.foretell(before, after, np.zeros((2, NUM_EVIDENCE), np.float32), np.array([0, 1]))
+    foretold = head.foretell(before, after, np.zeros((2, NUM_EVIDENCE), np.float32), np.eye(2, dtype=np.float32))
     assert foretold.shape == (2, 2, 3)
     np.testing.assert_array_equal(foretold[1], [[1, 2, 3], [0.5, 1, 2]])
 
 
 def test_the_clues_depend_on_what_was_treated(head: Head, context: Context) -> None:
     before, facts = np.stack([context(3, 1)]), np.zeros((1, NUM_EVIDENCE), np.float32)
-    one, other = (head.clues(before, before, facts, np.array([kind])) for kind in (0, 1))
+    masks = (("noise",), ("haze",), ("noise", "haze"))
+    one, other, both = (head.clues(before, before, facts, head.mask(kinds)[None]) for kinds in masks)
     assert one.shape == (1, len(head.centre))
     assert not np.array_equal(one, other)
+    after_both = np.s_[:, NUM_EVIDENCE + 2 :]
+    np.testing.assert_allclose(both[after_both], (one[after_both] + other[after_both]) / 2)
+    np.testing.assert_array_equal(both[:, NUM_EVIDENCE:][:, :2], [[1, 1]])
 
 
 def test_a_head_from_when_less_was_seen_goes_by_that(head: Head, context: Context) -> None:
     before, facts = np.stack([context(3, 1)]), np.arange(NUM_EVIDENCE, dtype=np.float32)[None]
     older = replace(head, centre=head.centre[8:], spread=head.spread[8:])
-    whole, less = (one.clues(before, before, facts, np.array([0])) for one in (head, older))
+    whole, less = (one.clues(before, before, facts, head.mask(("noise",))[None]) for one in (head, older))
     np.testing.assert_array_equal(less, np.delete(whole, range(NUM_EVIDENCE - 8, NUM_EVIDENCE), axis=1))
 
 
@@ -73,13 +77,15 @@ def test_a_head_from_before_knows_two_strengths(head: Head, tmp_path: Path) -> N
     about = json.loads(str(arrays.pop("about")))
     del about["strengths"]
     assert about.pop("knows_ways")
+    assert about.pop("knows_turns")
     np.savez(tmp_path / "older.npz", about=np.array(json.dumps({**about, "version": 2})), **arrays)
     assert read_head(tmp_path / "older.npz").strengths == (1.0, 0.5)
     assert not read_head(tmp_path / "older.npz").knows_ways
-    before = {**about, "version": 3, "strengths": head.strengths}
-    np.savez(tmp_path / "before.npz", about=np.array(json.dumps(before)), **arrays)
-    assert read_head(tmp_path / "before.npz").strengths == head.strengths
-    assert not read_head(tmp_path / "before.npz").knows_ways
+    for version, extra in ((3, {}), (4, {"knows_ways": True})):
+        before = {**about, "version": version, "strengths": head.strengths, **extra}
+        np.savez(tmp_path / "before.npz", about=np.array(json.dumps(before)), **arrays)
+        back = read_head(tmp_path / "before.npz")
+        assert (back.strengths, back.knows_ways, back.knows_turns) == (head.strengths, version == 4, False)
     np.savez(tmp_path / "lost.npz", about=np.array(json.dumps(about)), **arrays)
     with pytest.raises(UndegradeError, match="damaged or no calibration"):
         read_head(tmp_path / "lost.npz")
@@ -100,7 +106,7 @@ def test_what_is_no_calibration_is_refused(head: Head, tmp_path: Path) -> None:
     with pytest.raises(UndegradeError, match="damaged or no calibration"):
         read_head(path)
     np.savez(path, about=np.array('{"version": 99}'))
-    with pytest.raises(UndegradeError, match="version 99; this undegrade reads 2 to 4"):
+    with pytest.raises(UndegradeError, match="version 99; this undegrade reads 2 to 5"):
         read_head(path)
 
 

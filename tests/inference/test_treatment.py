@@ -35,6 +35,15 @@ class Shift(Backend):
         return image + np.float32(0.1 * kind), own
 
 
+class Wide(Shift):
+    """Knows more kinds."""
+
+    labels = ("clean", "haze", "snow", "rain", "blur")
+
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        return image, np.array([image.mean(), 0, 9, 0, 0, 0], np.float32)
+
+
 @dataclass(frozen=True)
 class Found:
     label: str = "haze"
@@ -68,7 +77,11 @@ class Ordered:
         return ("haze",), (contexts[:, :1] > 0.5).astype(np.float32)
 
     def candidates(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(kind for kind in self.answers if kind not in done)
+        return tuple(kind for kind in self.answers if kind not in done and "+" not in kind)
+
+    def in_turn(self, finding: Found, done: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        pairs = [tuple(kinds.split("+")) for kinds in self.answers if "+" in kinds]
+        return tuple(pair for pair in pairs if not set(pair) & set(done))
 
     def likely(self, finding: Found) -> tuple[str, ...]:
         return tuple(self.answers)
@@ -78,7 +91,7 @@ class Ordered:
 
     def weigh(self, trial: Trial) -> Answer:
         self.trials.append(trial)
-        return self.answers[trial.kind]
+        return self.answers["+".join(trial.kinds)]
 
 
 def test_what_promises_most_comes_first_and_then_the_rest(scene: Scene) -> None:
@@ -87,8 +100,35 @@ def test_what_promises_most_comes_first_and_then_the_rest(scene: Scene) -> None:
     restored = Restorer(Shift(), judge).restore(picture)
     assert restored.treatment.repaired == (("snow", 1), ("haze", 1))
     np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.3, atol=1e-6)
-    assert [trial.kind for trial in judge.trials] == ["haze", "snow", "haze"]
+    assert [trial.kinds for trial in judge.trials] == [("haze",), ("snow",), ("haze",)]
     np.testing.assert_allclose(judge.trials[2].parts[0], picture.pixels + 0.2, atol=1e-6)  # as it is by then
+
+
+def test_two_repairs_in_turn_are_weighed_as_one(scene: Scene) -> None:
+    no = Answer(0, 0, "might do harm")
+    picture = Picture(pixels=scene(64, 80) * np.float32(0.5))
+    judge = Ordered({"haze": no, "snow": no, "haze+snow": Answer(1, 2)})
+    restored = Restorer(Shift(), judge).restore(picture)
+    assert restored.treatment.repaired == (("haze", 1), ("snow", 1))
+    np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.3, atol=1e-6)
+    both = judge.trials[-1]
+    np.testing.assert_allclose(both.repaired[0] - both.parts[0], 0.3, atol=1e-6)
+    np.testing.assert_allclose(both.after[:, 0] - both.before[:, 0], 0.3, atol=1e-6)
+    for answer in (no, Answer(0.5, 9, "by half"), Answer(1, 2)):  # half of both is no mixture; and one promises more
+        alone = Answer(1, 3)
+        judge = Ordered({"haze": alone, "snow": no, "haze+snow": answer})
+        assert Restorer(Shift(), judge).restore(picture).treatment.repaired == (("haze", 1),)
+
+
+def test_a_picture_is_repaired_three_times_at_most(scene: Scene) -> None:
+    answers = {"haze": Answer(1, 3), "rain": Answer(1, 2), "snow": Answer(1, 1), "blur": Answer(1, 1)}
+    judge = Ordered({**answers, "snow+blur": Answer(1, 9)})
+    repaired = Restorer(Wide(), judge).restore(Picture(pixels=scene(64, 80) * np.float32(0.5))).treatment.repaired
+    assert [kind for kind, _ in repaired] == ["snow", "blur", "haze"]
+    late = Ordered({"haze": Answer(1, 3), "rain": Answer(1, 2), "snow": Answer(0, 0), "blur": Answer(0, 0)})
+    late.answers["snow+blur"] = Answer(1, 1)
+    repaired = Restorer(Wide(), late).restore(Picture(pixels=scene(64, 80) * np.float32(0.5))).treatment.repaired
+    assert [kind for kind, _ in repaired] == ["haze", "rain"]  # no room for two
 
 
 def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:

@@ -59,6 +59,9 @@ class Knowing:
     def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         return () if done else ("defocus_blur",)
 
+    def in_turn(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        return ()
+
     def likely(self, finding: Diagnosis) -> tuple[str, ...]:
         return ("defocus_blur",)
 

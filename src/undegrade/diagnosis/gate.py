@@ -18,6 +18,9 @@ from undegrade.diagnosis.taught import Taught, find_taught
 NOTHING_TAUGHT = Taught()
 LEAST = 32  # pixels a side, of which anything can be said
 AT_ONCE = 2  # kinds that are tried, of those that are there
+# Kinds of which the first hides how bad the second is, so that its repair alone seems to do harm: they are tried one
+# after the other, too.
+IN_TURN = (("low_light", "haze"),)
 # Strangeness from which on a picture shows something unknown, where no kind is likely; and by how much it grows with
 # the probability of the likeliest kind beyond that.
 STRANGE, DARING = 1.0, 1.5
@@ -43,8 +46,8 @@ class Tried(Protocol):
     """A repair tried on parts of a picture: `undegrade.inference.treatment.Trial`."""
 
     @property
-    def kind(self) -> str:
-        """What was repaired."""
+    def kinds(self) -> tuple[str, ...]:
+        """What was repaired, first thing first."""
 
     @property
     def before(self) -> Numbers:
@@ -87,7 +90,7 @@ class Gate:
     low light); the picture stays alike in the large (but for rain, snow and scratches); and the gain that nine of ten
     such repairs exceed (three of four, of some kinds), is more than was found to be needed for few to do harm
     (`Head.demanded`), at full strength, at three quarters or at half; more of it where the kind is faint, as other
-    things look like a little of it (`Head.demanded_faint`).
+    things look like a little of it (`Head.demanded_faint`). Of two repairs in one trial, all this has to hold for each.
 
     Args:
         head: of the model.
@@ -173,6 +176,17 @@ class Gate:
             return tuple(open_kinds[:1])
         return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= self.head.needs(kind))[:AT_ONCE]
 
+    def in_turn(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Those of `IN_TURN` of which both are probable enough, wanted and not repaired yet."""
+        if self.wish.force or not self.head.knows_turns:
+            return ()
+
+        def open_to(kind: str) -> bool:
+            sure = kind in finding.present and finding.probabilities[kind] >= self.head.needs(kind)
+            return sure and kind not in done and self.wish.wanted(kind)
+
+        return tuple(pair for pair in IN_TURN if all(map(open_to, pair)))
+
     def likely(self, finding: Diagnosis) -> tuple[str, ...]:
         """What is present and wanted."""
         return tuple(kind for kind in finding.present if self.wish.wanted(kind))
@@ -185,12 +199,12 @@ class Gate:
 
     def weigh(self, trial: Tried) -> Judgement:
         """How far the repair may go, and what it is worth."""
-        tonal, covering = trial.kind in TONAL, trial.kind in COVERING
-        place = self.head.kinds.index(trial.kind)
-        old, new = (self._visible(contexts, place) for contexts in (trial.before, trial.after))
+        tonal, covering = (any(kind in some for kind in trial.kinds) for some in (TONAL, COVERING))
+        places = [self.head.kinds.index(kind) for kind in trial.kinds]
+        old, new = (self._visible(contexts, places) for contexts in (trial.before, trial.after))
         facts = np.stack([evidence(*pair) for pair in zip(trial.parts, trial.repaired, strict=True)])
-        phrase = PHRASES[trial.kind]
-        if new > old + WORSE:
+        phrase = " and ".join(PHRASES[kind] for kind in trial.kinds)
+        if (new > old + WORSE).any():
             return Judgement(strength=0, gain=0, reason=f"{phrase}: more of it after a repair, so left as it is")
         if new_clipping(facts) > (MUCH_CLIPPED if tonal or covering else CLIPPED):
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would burn out lights or drown shadows")
@@ -198,24 +212,29 @@ class Gate:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change the colours")
         if not covering and likeness(facts) < (TONAL_ALIKE if tonal else ALIKE):
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
-        treated = np.full(len(facts), place)
+        treated = np.tile(self.head.mask(trial.kinds), (len(facts), 1))
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
-        least = self.head.demanded_faint[place] if self._level(trial.before, place) < self.head.faint[place] else 0
-        for strength, gain, demand in zip(self.head.strengths, foretold, self.head.demanded[place], strict=True):
-            if gain[self.head.quantile(trial.kind)] > max(demand, least):
+        for number, strength in enumerate(self.head.strengths):
+            gain = foretold[number]
+            if all(gain[self.head.quantile(place)] > self._demand(trial, place, number) for place in places):
                 part = PARTLY.get(strength, f"{strength:.0%}")
                 reason = "" if strength == 1 else f"{phrase}: repaired by {part}, as all of it might do harm"
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
 
+    def _demand(self, trial: Tried, place: int, strength: int) -> float:
+        """What the repair of a kind has to promise, dB."""
+        faint = self._level(trial.before, place) < self.head.faint[place]
+        return float(max(self.head.demanded[place, strength], self.head.demanded_faint[place] if faint else 0))
+
     def _level(self, contexts: Numbers, place: int) -> float:
         """Of a kind, if it is there, in the mean over parts of a picture."""
         return float(frechet_mean(self.head.read(contexts).levels[:, place]).mean())
 
-    def _visible(self, contexts: Numbers, place: int) -> float:
-        """How much of a kind there is in parts of a picture, in the mean: its probability times its level."""
+    def _visible(self, contexts: Numbers, places: list[int]) -> Numbers:
+        """How much there is of each of the kinds in parts of a picture, in the mean: probability times level."""
         reading = self.head.read(contexts)
-        return float((sigmoid(reading.logits[:, place]) * frechet_mean(reading.levels[:, place])).mean())
+        return (sigmoid(reading.logits[:, places]) * frechet_mean(reading.levels[:, places])).mean(0)
 
 
 def _of_taught(kind: str, ranked: dict[str, float], strangeness: float) -> Diagnosis:

@@ -22,8 +22,9 @@ from undegrade.errors import UndegradeError
 
 Numbers = NDArray[np.float32]
 
-VERSION = 4
-UNMEASURED = 3  # the version that knew only the network's repairs
+VERSION = 5
+ONE_BY_ONE = 4  # the version that knew no repairs in turn
+UNMEASURED = 3  # and the one that knew only the network's
 TWO_STRENGTHS = 2  # and the one before, of two strengths
 FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
 STRENGTHS = (1.0, 0.75, 0.5)  # of a repair, whose gains are foretold
@@ -77,6 +78,7 @@ class Head:
         faint: (K,), the level below which a kind is so faint that other things look like it.
         demanded_faint: (K,) dB, that are demanded then at least.
         knows_ways: whether the gain was learned of repairs by what is measured, too, so that these may be tried.
+        knows_turns: and of two repairs one after the other.
         strengths: S of a repair, the highest first.
     """
 
@@ -103,15 +105,20 @@ class Head:
     faint: Numbers
     demanded_faint: Numbers
     knows_ways: bool
+    knows_turns: bool
     strengths: tuple[float, ...] = STRENGTHS
 
     def needs(self, kind: str) -> float:
         """The probability from which on a repair of the kind is tried."""
         return float(self.needed[self.kinds.index(kind)])
 
-    def quantile(self, kind: str) -> int:
-        """Which of the `QUANTILES` of its gain the kind is gone by."""
-        return int(np.abs(np.array(QUANTILES) - self.cautious[self.kinds.index(kind)]).argmin())
+    def quantile(self, place: int) -> int:
+        """Which of the `QUANTILES` of its gain the kind at that place is gone by."""
+        return int(np.abs(np.array(QUANTILES) - self.cautious[place]).argmin())
+
+    def mask(self, kinds: tuple[str, ...]) -> Numbers:
+        """(K,): 1 for each of the kinds."""
+        return np.array([kind in kinds for kind in self.kinds], np.float32)
 
     def read(self, contexts: Numbers) -> Reading:
         """(N, C) -> what they say.
@@ -136,14 +143,14 @@ class Head:
             own=own,
         )
 
-    def foretell(self, before: Numbers, after: Numbers, evidence: Numbers, treated: NDArray[np.intp]) -> Numbers:
+    def foretell(self, before: Numbers, after: Numbers, evidence: Numbers, treated: Numbers) -> Numbers:
         """What repairs were worth, as far as can be told without the clean picture.
 
         Args:
             before: (N, C), contexts of parts of pictures.
             after: (N, C), of the same parts repaired.
             evidence: (N, V), of each.
-            treated: (N,), index of what was repaired.
+            treated: (N, K), 1 for what was repaired.
 
         Returns:
             (N, S, Q) dB of PSNR, for each of `strengths` the `QUANTILES`.
@@ -151,22 +158,22 @@ class Head:
         given = np.clip((self.clues(before, after, evidence, treated) - self.centre) / self.spread, -FAR, FAR)
         return layers(given, self.gain).reshape(len(before), len(self.strengths), len(QUANTILES))
 
-    def clues(self, before: Numbers, after: Numbers, evidence: Numbers, treated: NDArray[np.intp]) -> Numbers:
+    def clues(self, before: Numbers, after: Numbers, evidence: Numbers, treated: Numbers) -> Numbers:
         """What a gain is foretold from, (N, I); arguments as for `foretell`.
 
-        Embeddings, logits and labels' logits before and after, the treated kind, its logits and levels, the evidence.
+        Embeddings, logits and labels' logits before and after, the treated kind, its logits and levels, the evidence;
+        of two kinds, the means of their logits and levels.
         """
-        rows = np.arange(len(before))
-        one_hot = np.eye(len(self.kinds), dtype=np.float32)[treated]
-        parts = [one_hot]
+        shares = treated / treated.sum(1, keepdims=True)
+        parts = [treated]
         for contexts in (before, after):
             reading = self.read(contexts)
             parts += [
                 reading.embedding,
                 reading.own,
                 contexts[:, -self.num_labels :],
-                reading.own[rows, treated][:, None],
-                reading.levels[rows, treated],
+                (reading.own * shares).sum(1, keepdims=True),
+                (reading.levels * shares[..., None]).sum(1),
             ]
         # A head that was calibrated before there were so many knows the first ones.
         known = len(self.centre) - sum(part.shape[1] for part in parts) if len(self.centre) else None
@@ -237,6 +244,7 @@ FACTS = (
     "strangest",
     "strengths",
     "knows_ways",
+    "knows_turns",
 )
 
 
@@ -267,13 +275,15 @@ def read_head(path: Path) -> Head:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
             version = about.get("version")
-            if version not in (TWO_STRENGTHS, UNMEASURED, VERSION):
+            if version not in (TWO_STRENGTHS, UNMEASURED, ONE_BY_ONE, VERSION):
                 raise UndegradeError(f"{path}: version {version}; this undegrade reads {TWO_STRENGTHS} to {VERSION}")
-            if version != VERSION:
+            if version < ONE_BY_ONE:
                 about["knows_ways"] = False
+            if version != VERSION:
+                about["knows_turns"] = False
             if version == TWO_STRENGTHS:
                 about["strengths"] = list(FORMER_STRENGTHS)
-            stored = {name: file[name] for name in (*ARRAYS, *(FAINT if version == VERSION else ()))}
+            stored = {name: file[name] for name in (*ARRAYS, *(FAINT if version >= ONE_BY_ONE else ()))}
             arrays: dict[str, Any] = {name: array.astype(np.float32) for name, array in stored.items()}
             for name in FAINT:
                 arrays.setdefault(name, np.zeros(len(about["kinds"]), np.float32))

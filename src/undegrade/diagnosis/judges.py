@@ -88,6 +88,10 @@ class OwnJudge:
             return (None,)
         return tuple(kind for kind in finding.present if self.wish.wanted(kind))[:1]
 
+    def in_turn(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """Nothing: one repair is all."""
+        return ()
+
     def likely(self, finding: Diagnosis) -> tuple[str, ...]:
         """Nothing: one repair is all."""
         return ()

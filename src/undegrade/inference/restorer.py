@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import count
 from typing import Generic
@@ -52,6 +52,15 @@ class Restored(Generic[F]):
     def changed(self) -> bool:
         """False where nothing was done; `picture` is then the original itself, bit for bit."""
         return bool(self.treatment.steps)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Tried:
+    """What was tried on some of the samples, and how they look after it."""
+
+    steps: list[Step]
+    trial: Trial
+    after: Look
 
 
 class Restorer(Generic[F]):
@@ -137,52 +146,72 @@ class Restorer(Generic[F]):
             kinds = self.judge.candidates(current, done)
             if current is not finding:
                 kinds = tuple(kind for kind in kinds if kind in likely)
-            step, said, look = self._next(kinds, look)
+            pairs = self.judge.in_turn(current, done) if STEPS - len(steps) > 1 else ()
+            following, said, look = self._next(kinds, pairs, look)
             reasons += said
-            if step is None:
+            if not following:
                 break
-            steps.append(step)
+            steps += following
             if not self.judge.checks:
                 break
             current = self.judge.name(look.contexts, self.backend.labels)
         doubts = self.judge.doubts(finding, tuple(step.kind for step in steps if step.kind is not None))
         return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys([*doubts, *reasons])))
 
-    def _next(self, kinds: tuple[str | None, ...], look: Look) -> tuple[Step | None, list[str], Look]:
-        """The repair that promises most, what speaks against more of it, and how the samples look after it."""
+    def _next(
+        self, kinds: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...], look: Look
+    ) -> tuple[list[Step], list[str], Look]:
+        """The repair that promises most, what speaks against more of it, and how the samples look after it.
+
+        Args:
+            kinds: to be tried.
+            pairs: to be tried one after the other.
+            look: at the samples.
+        """
         context, best, most, refused = _mean(look.contexts), None, -math.inf, []
         for kind in kinds:
             if kind is None:
-                return Step(kind=None, context=context), [], look
+                return [Step(kind=None, context=context)], [], look
             if not self.judge.checks:
-                return Step(kind=kind, context=self._turned(context, kind)), [], look
-            found = measure(kind, look.parts) if look.still and self.judge.measures else None
-            network = cache(partial(self._made, look, kind))
-            for measured in (None,) if found is None else (found, None):
-                trial, after = self._try(look, kind, measured, network)
-                verdict = self.judge.weigh(trial)
-                promise = verdict.gain + AHEAD * (measured is not None)
-                if verdict.strength and promise > most:
-                    best, most = (verdict, trial, after, measured), promise
-            refused.append(verdict.reason)  # the network's, with which it is over
+                return [Step(kind=kind, context=self._turned(context, kind))], [], look
+        for kinds_tried in (*((kind,) for kind in kinds if kind), *pairs):
+            for tried in self._ways(look, kinds_tried):
+                verdict = self.judge.weigh(tried.trial)
+                promise = verdict.gain + AHEAD * (tried.steps[0].measured is not None)
+                # One after the other they are done wholly or not at all, as half of both is no mixture of the two.
+                allowed = verdict.strength if len(kinds_tried) == 1 else verdict.strength == 1
+                if allowed and promise > most:
+                    best, most = (verdict, tried), promise
+            refused += [verdict.reason] * (len(kinds_tried) == 1)  # the network's, with which it is over
         if best is None:
-            return None, refused, look
-        verdict, trial, after, measured = best
-        turned = self._turned(context, trial.kind)
-        step = Step(kind=trial.kind, context=turned, strength=verdict.strength, measured=measured)
-        if verdict.strength < 1:
-            pairs = zip(trial.parts, trial.repaired, strict=True)
-            mixed = [_mixed(part, repaired, verdict.strength) for part, repaired in pairs]
-            after = self._look_at(mixed, still=look.still)
-        return step, [verdict.reason] * bool(verdict.reason), after
+            return [], refused, look
+        verdict, tried = best
+        if verdict.strength == 1:
+            return tried.steps, [verdict.reason] * bool(verdict.reason), tried.after
+        pairs_of_parts = zip(tried.trial.parts, tried.trial.repaired, strict=True)
+        mixed = [_mixed(part, repaired, verdict.strength) for part, repaired in pairs_of_parts]
+        steps = [replace(step, strength=verdict.strength) for step in tried.steps]
+        return steps, [verdict.reason], self._look_at(mixed, still=look.still)
+
+    def _ways(self, look: Look, kinds: tuple[str, ...]) -> Iterator[_Tried]:
+        """Trials of one repair, first by what is measured; or one of two repairs, by the network."""
+        first, *then = kinds
+        network = cache(partial(self._made, look, first))
+        if not then:
+            if look.still and self.judge.measures and (found := measure(first, look.parts)) is not None:
+                yield self._try(look, first, found, network)
+            yield self._try(look, first, None, network)
+            return
+        begun = self._try(look, first, None, network)
+        ended = self._try(begun.after, then[0], None, partial(self._made, begun.after, then[0]))
+        trial = replace(ended.trial, kinds=kinds, before=begun.trial.before, parts=begun.trial.parts)
+        yield _Tried(steps=begun.steps + ended.steps, trial=trial, after=ended.after)
 
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)
 
-    def _try(
-        self, look: Look, kind: str, measured: Measured | None, network: Callable[[int], Pixels]
-    ) -> tuple[Trial, Look]:
-        """A repair of some of the samples, of which the network makes those; and what is seen of them afterwards."""
+    def _try(self, look: Look, kind: str, measured: Measured | None, network: Callable[[int], Pixels]) -> _Tried:
+        """A repair of some of the samples, of which the network makes those."""
         chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
         repaired = []
         for number in chosen:
@@ -190,13 +219,14 @@ class Restorer(Generic[F]):
             repaired.append(np.clip(made, 0, 1))
         after = self._look_at(repaired, still=look.still)
         trial = Trial(
-            kind=kind,
+            kinds=(kind,),
             before=look.contexts[chosen],
             after=after.contexts,
             parts=tuple(look.parts[number] for number in chosen),
             repaired=after.parts,
         )
-        return trial, after
+        step = Step(kind=kind, context=self._turned(_mean(look.contexts), kind), measured=measured)
+        return _Tried(steps=[step], trial=trial, after=after)
 
     def _made(self, look: Look, kind: str, number: int) -> Pixels:
         """What the model makes of a sample where this kind is to be repaired."""

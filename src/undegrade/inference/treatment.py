@@ -46,17 +46,17 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trial:
-    """A repair tried on parts of a picture.
+    """A repair tried on parts of a picture, or several, one after the other.
 
     Args:
-        kind: what was repaired.
+        kinds: what was repaired.
         before: (N, num_context), of the parts as they were.
         after: (N, num_context), of the repaired ones.
         parts: as they were, (3, h, w) in [0, 1] each.
         repaired: the same parts afterwards, clipped.
     """
 
-    kind: str
+    kinds: tuple[str, ...]
     before: Pixels
     after: Pixels
     parts: tuple[Pixels, ...]
@@ -108,6 +108,9 @@ class Judge(Protocol[F]):
             finding: the diagnosis.
             done: what was repaired already.
         """
+
+    def in_turn(self, finding: F, done: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+        """What to repair next one after the other, and to weigh together: the first alone may seem to do harm."""
 
     def likely(self, finding: F) -> tuple[str, ...]:
         """What is there, it seems, and wanted to be repaired; once something else is, it may be sure enough to be."""

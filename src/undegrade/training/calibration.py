@@ -125,6 +125,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         faint=np.array([FAINT.get(kind, NOT_FAINT)[0] for kind in subject.kinds], np.float32),
         demanded_faint=np.array([FAINT.get(kind, NOT_FAINT)[1] for kind in subject.kinds], np.float32),
         knows_ways=True,
+        knows_turns=True,
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
     calibrated = replace(bare, slope=slope, shift=shift)
@@ -165,13 +166,13 @@ def _with_demands(head: Head, held_out: Observations) -> Head:
     about at most the share `RISK` lose more than `HARM` dB, and all of them lose at most `LOSS` in the mean: as
     conformal risk control (ICLR 2024) chooses a threshold, by what happens on pictures that no gain was fitted to.
     """
-    logits = head.read(held_out.before).logits[np.arange(len(held_out.treated)), held_out.treated]
+    logits = head.read(held_out.before).logits
     foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)
     demanded = np.zeros((len(head.kinds), len(STRENGTHS)), np.float32)
     for place, kind in enumerate(head.kinds):
-        asked = np.flatnonzero((sigmoid(logits) >= head.needs(kind)) & (held_out.treated == place))
+        asked = np.flatnonzero((sigmoid(logits[:, place]) >= head.needs(kind)) & (held_out.treated[:, place] > 0))
         for strength in range(len(STRENGTHS)):
-            given = foretold[asked, strength, head.quantile(kind)]
+            given = foretold[asked, strength, head.quantile(place)]
             order = np.argsort(-given, kind="stable")
             gains = np.maximum(held_out.gains[asked[order], strength], -WORST)
             harmed = np.cumsum(gains < -HARM) > RISK * len(asked)

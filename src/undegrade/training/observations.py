@@ -17,6 +17,7 @@ from undegrade.atomic import written_whole
 from undegrade.batch import CLEAN
 from undegrade.data.folder import CleanFolder
 from undegrade.diagnosis.evidence import NUM_EVIDENCE, evidence
+from undegrade.diagnosis.gate import IN_TURN
 from undegrade.diagnosis.head import STRENGTHS, VERSION
 from undegrade.diagnosis.severity import LEVELS
 from undegrade.images.colour import blended
@@ -29,6 +30,7 @@ from undegrade.training.specimens import SIDES, Pixels, Specimen, draw_specimen
 
 PIECE = 250  # specimens that are kept together
 MEASURED_SHARE = 0.7  # of the repairs that can go by what was measured; the others are the model's alone
+TURNS_SHARE = 0.6  # of the specimens in which both of two are seen that are tried in turn
 LEAST_ERROR = 1e-5  # mean square, 50 dB: pictures closer to the clean one than that count as equally good
 
 
@@ -40,7 +42,7 @@ class Observations:
         before: (N, num_context), of the spoiled crop.
         after: (N, num_context), of the repaired one.
         evidence: (N, E), what the repair did.
-        treated: (N,), index of the kind that was repaired.
+        treated: (N, K), 1 for each kind that was repaired.
         gains: (N, S), dB, of each of `STRENGTHS`.
         present: (N, K), as in `Specimen`.
         levels: (N, K), as in `Specimen`.
@@ -51,7 +53,7 @@ class Observations:
     before: Pixels
     after: Pixels
     evidence: Pixels
-    treated: NDArray[np.intp]
+    treated: Pixels
     gains: Pixels
     present: Pixels
     levels: Pixels
@@ -62,29 +64,32 @@ class Observations:
 def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str, ...], seed: int) -> Observations:
     """Run the model on specimens, and on what it makes of them.
 
-    Often what is there is repaired, often one of what the grader takes to be there, which the gate would try; at
-    times what the model itself holds for likeliest, or anything: a check has to have seen wrong repairs too.
+    Often what is there is repaired, often one of what the grader takes to be there, which the gate would try, or two
+    that it would try in turn; at times what the model itself holds for likeliest, or anything: a check has to have seen
+    wrong repairs too.
     """
     rows = []
     for number, specimen in enumerate(specimens):
         rng = np.random.default_rng((seed, number))
-        restored, before = backend.run(specimen.degraded)
+        made, before = backend.run(specimen.degraded)
         treated = _treated(specimen, before, backend.labels, kinds, rng)
-        measured = measure(kinds[treated], (specimen.degraded,)) if rng.random() < MEASURED_SHARE else None
-        if needs_network(measured) and not surely(before, backend.labels, kinds[treated]):
-            restored, _ = backend.run(specimen.degraded, steered(before, backend.labels, kinds[treated]))
-        restored = repair(specimen.degraded, measured, partial(np.asarray, restored))
-        restored = np.clip(restored, 0, 1)
-        _, after = backend.run(restored)
+        restored, after = specimen.degraded, before
+        for kind in treated:
+            measured = measure(kind, (restored,)) if len(treated) == 1 and rng.random() < MEASURED_SHARE else None
+            if needs_network(measured) and not surely(after, backend.labels, kind):
+                made, _ = backend.run(restored, steered(after, backend.labels, kind))
+            restored = np.clip(repair(restored, measured, partial(np.asarray, made)), 0, 1)
+            made, after = backend.run(restored)
         gains = [_gain(specimen, blended(specimen.degraded, restored.copy(), strength)) for strength in STRENGTHS]
-        rows.append((before, after, evidence(specimen.degraded, restored), treated, gains, specimen))
+        mask = [kind in treated for kind in kinds]
+        rows.append((before, after, evidence(specimen.degraded, restored), mask, gains, specimen))
     first = [np.array(column) for column in zip(*(row[:5] for row in rows), strict=True)]
     found = [row[5] for row in rows]
     return Observations(
         before=first[0],
         after=first[1],
         evidence=first[2],
-        treated=first[3],
+        treated=first[3].astype(np.float32),
         gains=first[4].astype(np.float32),
         present=np.array([specimen.present for specimen in found]),
         levels=np.array([specimen.levels for specimen in found]),
@@ -95,19 +100,23 @@ def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str
 
 def _treated(
     specimen: Specimen, context: Pixels, labels: tuple[str, ...], kinds: tuple[str, ...], rng: np.random.Generator
-) -> int:
+) -> tuple[str, ...]:
+    """What is to be repaired, first thing first."""
     end = len(context) - len(labels) - len(kinds) * len(LEVELS)
     there, graded = np.flatnonzero(specimen.present == 1), np.flatnonzero(context[end - len(kinds) : end] > 0)
+    turns = [pair for pair in IN_TURN if all(kind in kinds and kinds.index(kind) in graded for kind in pair)]
+    if turns and rng.random() < TURNS_SHARE:
+        return turns[0]
     draw = rng.random()
     if len(there) and draw < 0.45:
-        return int(rng.choice(there))
+        return (kinds[rng.choice(there)],)
     if len(graded) and draw < 0.85:
-        return int(rng.choice(graded))
+        return (kinds[rng.choice(graded)],)
     if draw < 0.95:
         logits = dict(zip(labels, context[-len(labels) :], strict=True))
         logits.pop(CLEAN, None)
-        return kinds.index(max(logits, key=logits.__getitem__))
-    return int(rng.integers(len(kinds)))
+        return (max(logits, key=logits.__getitem__),)
+    return (kinds[rng.integers(len(kinds))],)
 
 
 def _gain(specimen: Specimen, repaired: Pixels) -> float:
