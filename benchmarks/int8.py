@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import statistics
 import sys
 import time
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--pictures", type=int, default=12, help="to measure on")
     options = parser.parse_args()
+    nncf.set_log_level(logging.ERROR)  # it logs where the result is printed
     path = find_model(options.model)
     backend = OpenVinoBackend(path)
     model = trusting(openvino_core().read_model(path))
