@@ -203,12 +203,18 @@ def test_and_is_tried_only_where_it_is_surely_there(head: Head, context: Context
         assert found.present == ("haze",)
         assert Gate(head=head).candidates(found, ()) == kinds
         doubts = () if kinds else ("haze: not sure enough of it to try a repair",)
-        assert Gate(head=head).doubts(found, ()) == doubts
-        assert Gate(head=head).doubts(found, ("haze",)) == ()
+        assert Gate(head=head).doubts(found, found, ()) == doubts
+        assert Gate(head=head).doubts(found, found, ("haze",)) == ()
         assert Gate(head=head).likely(found) == ("haze",)
         assert Gate(head=head, wish=Wish(skip=("haze",))).likely(found) == ()
-        assert Gate(head=head, wish=Wish(skip=("haze",))).doubts(found, ()) == ()
-        assert Gate(head=head, wish=Wish(force=True)).doubts(found, ()) == ()
+        assert Gate(head=head, wish=Wish(skip=("haze",))).doubts(found, found, ()) == ()
+        assert Gate(head=head, wish=Wish(force=True)).doubts(found, found, ()) == ()
+    gone = Gate(head=head).name(np.stack([context(-4, -3)]), LABELS)
+    found = Gate(head=head).name(np.stack([context(-4, 3)]), LABELS)
+    assert Gate(head=head).doubts(found, gone, ("noise",)) == (
+        "haze: hardly seen any more after the other repair, so left as it is",
+    )
+    assert Gate(head=head).doubts(found, gone, ("noise", "haze")) == ()
 
 
 def test_a_repair_is_refused_for_what_it_does(head: Head, context: Context, scene: Scene) -> None:

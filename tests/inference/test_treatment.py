@@ -86,7 +86,7 @@ class Ordered:
     def likely(self, finding: Found) -> tuple[str, ...]:
         return tuple(self.answers)
 
-    def doubts(self, finding: Found, done: tuple[str, ...]) -> tuple[str, ...]:
+    def doubts(self, finding: Found, last: Found, done: tuple[str, ...]) -> tuple[str, ...]:
         return () if done else self.doubtful
 
     def weigh(self, trial: Trial) -> Answer:

@@ -65,7 +65,7 @@ class Knowing:
     def likely(self, finding: Diagnosis) -> tuple[str, ...]:
         return ("defocus_blur",)
 
-    def doubts(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
+    def doubts(self, finding: Diagnosis, last: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         return ()
 
     def weigh(self, trial: Trial) -> Judgement:

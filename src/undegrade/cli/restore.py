@@ -60,7 +60,10 @@ Say = Annotated[
     str | None,
     typer.Option(metavar="SENTENCE", help='The same in words: "remove the rain but keep the grain" (extra text).'),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Repair what is likeliest, in full, unchecked, however doubtful.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Repair what is likeliest, by the model alone, in full, unchecked."),
+]
 Local = Annotated[bool, typer.Option("--local", help="Only where something is wrong, with soft edges; takes longer.")]
 Preview = Annotated[
     Path | None, typer.Option(metavar="PAGE.html", help="Also write a page with a slider between before and after.")

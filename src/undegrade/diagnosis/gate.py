@@ -191,11 +191,16 @@ class Gate:
         """What is present and wanted."""
         return tuple(kind for kind in finding.present if self.wish.wanted(kind))
 
-    def doubts(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
-        """What is present, wanted and not repaired, and less probable than it needs to be."""
-        open_kinds = () if self.wish.force else (kind for kind in self.likely(finding) if kind not in done)
-        kinds = [kind for kind in open_kinds if finding.probabilities[kind] < self.head.needs(kind)]
-        return tuple(f"{PHRASES[kind]}: not sure enough of it to try a repair" for kind in kinds)
+    def doubts(self, finding: Diagnosis, last: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
+        """What is present, wanted, not repaired, and less probable than it has to be, at first or after the repairs."""
+        said = []
+        for kind in () if self.wish.force else self.likely(finding):
+            need = self.head.needs(kind)
+            if kind not in done and finding.probabilities[kind] < need:
+                said.append(f"{PHRASES[kind]}: not sure enough of it to try a repair")
+            elif kind not in done and last.probabilities[kind] < need:
+                said.append(f"{PHRASES[kind]}: hardly seen any more after the other repair, so left as it is")
+        return tuple(said)
 
     def weigh(self, trial: Tried) -> Judgement:
         """How far the repair may go, and what it is worth."""

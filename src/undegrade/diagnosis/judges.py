@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from undegrade.batch import CLEAN
-from undegrade.diagnosis.diagnosis import LIKELY, Diagnosis, name, name_all
+from undegrade.diagnosis.diagnosis import LIKELY, PHRASES, Diagnosis, name, name_all
 from undegrade.diagnosis.head import Numbers, sigmoid, softmax
 from undegrade.errors import UndegradeError
 
@@ -42,7 +43,20 @@ class Wish:
                 raise UndegradeError(f"{option}: the model names no kinds and repairs all it is given; ask for none")
             for kind in chosen:
                 if kind not in kinds:
-                    raise UndegradeError(f"{option}: {kind!r} is not known; the model repairs {', '.join(kinds)}")
+                    raise UndegradeError(
+                        f"{option}: {kind!r} is not known{_meant(kind, kinds)}; the model repairs {', '.join(kinds)}"
+                    )
+
+
+def _meant(word: str, kinds: tuple[str, ...]) -> str:
+    """A question for the kind that is spelt alike, or of which the word is said; nothing where there is none.
+
+    >>> _meant("scratches", ("noise", "inpainting"))
+    ' (did you mean inpainting, "scratches or lines drawn over it"?)'
+    """
+    alike = difflib.get_close_matches(word, kinds, 1)
+    said = [kind for kind in kinds if word.lower() in PHRASES.get(kind, "").lower().split()]
+    return "".join(f' (did you mean {kind}, "{PHRASES.get(kind, kind)}"?)' for kind in (alike or said)[:1])
 
 
 EVERYTHING = Wish()
@@ -96,7 +110,7 @@ class OwnJudge:
         """Nothing: one repair is all."""
         return ()
 
-    def doubts(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
+    def doubts(self, finding: Diagnosis, last: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         """None: what is named is repaired."""
         return ()
 

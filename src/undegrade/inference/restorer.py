@@ -155,7 +155,7 @@ class Restorer(Generic[F]):
             if not self.judge.checks:
                 break
             current = self.judge.name(look.contexts, self.backend.labels)
-        doubts = self.judge.doubts(finding, tuple(step.kind for step in steps if step.kind is not None))
+        doubts = self.judge.doubts(finding, current, tuple(step.kind for step in steps if step.kind is not None))
         return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys([*doubts, *reasons])))
 
     def _next(

@@ -115,8 +115,14 @@ class Judge(Protocol[F]):
     def likely(self, finding: F) -> tuple[str, ...]:
         """What is there, it seems, and wanted to be repaired; once something else is, it may be sure enough to be."""
 
-    def doubts(self, finding: F, done: tuple[str, ...]) -> tuple[str, ...]:
-        """What is named but not surely enough to be tried, and was not repaired all the same, in words."""
+    def doubts(self, finding: F, last: F, done: tuple[str, ...]) -> tuple[str, ...]:
+        """Why what is named was not tried: it is not sure enough, at first or at last; in words.
+
+        Args:
+            finding: the diagnosis.
+            last: that of the picture as it is after the repairs.
+            done: what was repaired.
+        """
 
     def weigh(self, trial: Trial) -> Verdict:
         """How far a repair may go."""
