@@ -1,12 +1,13 @@
-"""How strong a noise is that is even all over a picture, and what is left of the picture without it."""
+"""How strong a noise is that is alike all over a picture, and what is left of the picture without it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from undegrade.denoising.spectrum import coarse_noise, spread
 from undegrade.denoising.transform import Pixels, shrunk, squares, turned, turned_back
 
 SMALLEST = 64  # pixels a side, in which noise can be measured
@@ -26,9 +27,15 @@ class NoiseLevel:
 
     Args:
         sigmas: (3,), standard deviations of brightness and of two differences of colour (`transform.turned`).
+        slopes: (3, 2), how much stronger coarse waves are than fine ones (`spectrum.spread`); zeros of even noise.
     """
 
     sigmas: Pixels
+    slopes: Pixels = field(default_factory=lambda: np.zeros((3, 2), np.float32))
+
+    def of_squares(self, size: int) -> Pixels:
+        """(3, 1, size, 1, size), the standard deviation of each wave of squares."""
+        return spread(self.sigmas, self.slopes, size)[:, None, :, None]
 
 
 def find_noise(parts: Sequence[Pixels]) -> NoiseLevel | None:
@@ -36,13 +43,15 @@ def find_noise(parts: Sequence[Pixels]) -> NoiseLevel | None:
 
     The median over the finest waves of squares, as in "Ideal spatial adaptation by wavelet shrinkage", Biometrika 1994.
     Squares of which a quarter is black or white say nothing, as noise is cut off there; in deep shadows it is measured
-    too faint for the same reason. Noise that a camera has smoothed is too, and the network's to repair.
+    too faint for the same reason. Noise that a camera has smoothed is measured wave by wave (`spectrum.coarse_noise`).
     """
     if min(min(part.shape[1:]) for part in parts) < SMALLEST:
         return None
     sizes = np.concatenate([_fine(part) for part in parts], 1)
     if not sizes.shape[1]:
         return None
+    if coarse := coarse_noise(parts):
+        return NoiseLevel(sigmas=coarse[0], slopes=coarse[1])
     sigmas = (np.median(sizes, 1) / NORMAL).astype(np.float32)
     return NoiseLevel(sigmas=np.maximum(sigmas, LEAST_SIGMA)) if sigmas.max() > FAINTEST else None
 
@@ -69,14 +78,14 @@ def refine(picture: Pixels, pilot: Pixels, noise: NoiseLevel) -> Pixels:
         pilot: what a network makes of it.
         noise: of the picture that it is a part of.
     """
-    sigmas = noise.sigmas.reshape(3, 1, 1, 1, 1)
+    small, large = (noise.of_squares(size) for size in (SQUARE, LARGE))
 
     def loud(noisy: Pixels) -> Pixels:
-        return (np.abs(noisy) > THRESHOLD * sigmas).astype(np.float32)
+        return (np.abs(noisy) > THRESHOLD * small).astype(np.float32)
 
     def likely(noisy: Pixels, known: Pixels) -> Pixels:
         power = np.square(known)
-        return power / (power + np.square(sigmas))
+        return power / (power + np.square(large))
 
     planes = turned(picture)
     first = shrunk((planes,), loud, size=SQUARE, step=STEP)
