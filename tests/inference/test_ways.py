@@ -178,6 +178,8 @@ def test_noise_is_repaired_by_the_network_and_refined(clean: Pixels) -> None:
     treatment = restorer.decide(restorer.look(picture))
     (step,) = treatment.steps
     assert step.by == "network and transform"
+    (forced,) = Restorer(backend, Noisy(clean, checks=False)).decide(restorer.look(picture)).steps
+    assert forced.by == "network and transform"
     # Both ways of repairing go by the same run of the network on each sample that was tried.
     assert backend.repairs == len(restorer.look(picture).parts)
     made = restorer.restore(picture, treatment=treatment).picture.pixels

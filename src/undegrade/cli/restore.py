@@ -62,7 +62,7 @@ Say = Annotated[
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Repair what is likeliest, by the model alone, in full, unchecked."),
+    typer.Option("--force", help="Repair what is likeliest, in full, unchecked; blur by the model alone."),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Only where something is wrong, with soft edges; takes longer.")]
 Preview = Annotated[

@@ -20,7 +20,7 @@ from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
-from undegrade.inference.ways import Measured, measure, needs_network, repair
+from undegrade.inference.ways import UNCHECKED, Measured, measure, needs_network, repair
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -173,7 +173,8 @@ class Restorer(Generic[F]):
             if kind is None:
                 return [Step(kind=None, context=context)], [], look
             if not self.judge.checks:
-                return [Step(kind=kind, context=self._turned(context, kind))], [], look
+                found = self._measured(kind, look) if kind in UNCHECKED else None
+                return [Step(kind=kind, context=self._turned(context, kind), measured=found)], [], look
         for kinds_tried in (*((kind,) for kind in kinds if kind), *pairs):
             for tried in self._ways(look, kinds_tried):
                 verdict = self.judge.weigh(tried.trial)
@@ -198,7 +199,7 @@ class Restorer(Generic[F]):
         first, *then = kinds
         network = cache(partial(self._made, look, first))
         if not then:
-            if look.still and self.judge.measures and (found := measure(first, look.parts)) is not None:
+            if (found := self._measured(first, look)) is not None:
                 yield self._try(look, first, found, network)
             yield self._try(look, first, None, network)
             return
@@ -206,6 +207,9 @@ class Restorer(Generic[F]):
         ended = self._try(begun.after, then[0], None, partial(self._made, begun.after, then[0]))
         trial = replace(ended.trial, kinds=kinds, before=begun.trial.before, parts=begun.trial.parts)
         yield _Tried(steps=begun.steps + ended.steps, trial=trial, after=ended.after)
+
+    def _measured(self, kind: str, look: Look) -> Measured | None:
+        return measure(kind, look.parts) if look.still and self.judge.measures else None
 
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)

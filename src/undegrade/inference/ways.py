@@ -50,6 +50,9 @@ def name_of(measured: Measured | None) -> str:
     return "network" if measured is None else "network and transform"
 
 
+# Kinds whose repair by what is measured needs no check, as it goes by the network's and is hardly ever worse.
+UNCHECKED = ("noise",)
+
 MEASURES: dict[str, Callable[[Sequence[Pixels]], Measured | None]] = {
     "motion_blur": find_shake,
     "defocus_blur": find_defocus,
