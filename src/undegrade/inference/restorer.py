@@ -5,28 +5,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Generic
 
 import numpy as np
 
 from undegrade.errors import UndegradeError
-from undegrade.images.colour import blended
 from undegrade.images.picture import Picture, gray_of, with_pixels
 from undegrade.inference.backend import Backend, Pixels
+from undegrade.inference.deciding import Decider, mixed
 from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
-from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
-from undegrade.inference.ways import UNCHECKED, Measured, measure, needs_network, repair
+from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, surely
+from undegrade.inference.ways import needs_network, repair
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
-TRIED = 4  # parts of a picture on which repairs are tried
-STEPS = 3  # repairs of one picture, at most
-AHEAD = 0.5  # dB that the network has to promise more than a repair by what was measured: large gains are all alike
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,15 +49,6 @@ class Restored(Generic[F]):
     def changed(self) -> bool:
         """False where nothing was done; `picture` is then the original itself, bit for bit."""
         return bool(self.treatment.steps)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Tried:
-    """What was tried on some of the samples, and how they look after it."""
-
-    steps: list[Step]
-    trial: Trial
-    after: Look
 
 
 class Restorer(Generic[F]):
@@ -128,116 +116,17 @@ class Restorer(Generic[F]):
         own = self.backend.see(part)
         return own if _finite(own) else self._run(part)[1]
 
+    @property
+    def _decider(self) -> Decider[F]:
+        return Decider(self.backend, self.judge, self._run)
+
     def decide(self, look: Look) -> Treatment[F]:
         """What is done to a picture, or to all frames of a shot, of which this was seen.
 
         Raises:
             UndegradeError: the model's answer is no number.
         """
-        if not self.backend.labels:
-            return Treatment(finding=None, steps=(Step(kind=None, context=_mean(look.contexts)),))
-        finding = self.judge.name(look.contexts, self.backend.labels)
-        steps: list[Step] = []
-        reasons: list[str] = []
-        # What was not there at first is a trace of a repair, and no reason for another one.
-        current, likely = finding, self.judge.likely(finding)
-        while len(steps) < STEPS:
-            done = tuple(step.kind for step in steps if step.kind is not None)
-            kinds = self.judge.candidates(current, done)
-            if current is not finding:
-                kinds = tuple(kind for kind in kinds if kind in likely)
-            pairs = self.judge.in_turn(current, done) if STEPS - len(steps) > 1 else ()
-            following, said, look = self._next(kinds, pairs, look)
-            reasons += said
-            if not following:
-                break
-            steps += following
-            if not self.judge.checks:
-                break
-            current = self.judge.name(look.contexts, self.backend.labels)
-        doubts = self.judge.doubts(finding, current, tuple(step.kind for step in steps if step.kind is not None))
-        return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys([*doubts, *reasons])))
-
-    def _next(
-        self, kinds: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...], look: Look
-    ) -> tuple[list[Step], list[str], Look]:
-        """The repair that promises most, what speaks against more of it, and how the samples look after it.
-
-        Args:
-            kinds: to be tried.
-            pairs: to be tried one after the other.
-            look: at the samples.
-        """
-        context, best, most, refused = _mean(look.contexts), None, -math.inf, []
-        for kind in kinds:
-            if kind is None:
-                return [Step(kind=None, context=context)], [], look
-            if not self.judge.checks:
-                found = self._measured(kind, look) if kind in UNCHECKED else None
-                return [Step(kind=kind, context=self._turned(context, kind), measured=found)], [], look
-        for kinds_tried in (*((kind,) for kind in kinds if kind), *pairs):
-            for tried in self._ways(look, kinds_tried):
-                verdict = self.judge.weigh(tried.trial)
-                promise = verdict.gain + AHEAD * (tried.steps[0].measured is not None)
-                # One after the other they are done wholly or not at all, as half of both is no mixture of the two.
-                allowed = verdict.strength if len(kinds_tried) == 1 else verdict.strength == 1
-                if allowed and promise > most:
-                    best, most = (verdict, tried), promise
-            refused += [verdict.reason] * (len(kinds_tried) == 1)  # the network's, with which it is over
-        if best is None:
-            return [], refused, look
-        verdict, tried = best
-        if verdict.strength == 1:
-            return tried.steps, [verdict.reason] * bool(verdict.reason), tried.after
-        pairs_of_parts = zip(tried.trial.parts, tried.trial.repaired, strict=True)
-        mixed = [_mixed(part, repaired, verdict.strength) for part, repaired in pairs_of_parts]
-        steps = [replace(step, strength=verdict.strength) for step in tried.steps]
-        return steps, [verdict.reason], self._look_at(mixed, still=look.still)
-
-    def _ways(self, look: Look, kinds: tuple[str, ...]) -> Iterator[_Tried]:
-        """Trials of one repair, first by what is measured; or one of two repairs, by the network."""
-        first, *then = kinds
-        network = cache(partial(self._made, look, first))
-        if not then:
-            if (found := self._measured(first, look)) is not None:
-                yield self._try(look, first, found, network)
-            yield self._try(look, first, None, network)
-            return
-        begun = self._try(look, first, None, network)
-        ended = self._try(begun.after, then[0], None, partial(self._made, begun.after, then[0]))
-        trial = replace(ended.trial, kinds=kinds, before=begun.trial.before, parts=begun.trial.parts)
-        yield _Tried(steps=begun.steps + ended.steps, trial=trial, after=ended.after)
-
-    def _measured(self, kind: str, look: Look) -> Measured | None:
-        return measure(kind, look.parts) if look.still and self.judge.measures else None
-
-    def _turned(self, context: Pixels, kind: str) -> Pixels:
-        return steered(context, self.backend.labels, kind)
-
-    def _try(self, look: Look, kind: str, measured: Measured | None, network: Callable[[int], Pixels]) -> _Tried:
-        """A repair of some of the samples, of which the network makes those."""
-        chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
-        repaired = []
-        for number in chosen:
-            made = repair(look.parts[number], measured, partial(network, number))
-            repaired.append(np.clip(made, 0, 1))
-        after = self._look_at(repaired, still=look.still)
-        trial = Trial(
-            kinds=(kind,),
-            before=look.contexts[chosen],
-            after=after.contexts,
-            parts=tuple(look.parts[number] for number in chosen),
-            repaired=after.parts,
-        )
-        step = Step(kind=kind, context=self._turned(_mean(look.contexts), kind), measured=measured)
-        return _Tried(steps=[step], trial=trial, after=after)
-
-    def _made(self, look: Look, kind: str, number: int) -> Pixels:
-        """What the model makes of a sample where this kind is to be repaired."""
-        own = look.contexts[number]
-        if surely(own, self.backend.labels, kind):
-            return look.repaired[number]
-        return self._run(look.parts[number], self._turned(own, kind))[0]
+        return self._decider.decide(look)
 
     def restore(
         self,
@@ -298,7 +187,7 @@ class Restorer(Generic[F]):
         return treatment, (finished(band, gray=rows.gray) for band in repaired)
 
     def _look(self, rows: Rows) -> Look:
-        return self._look_at(self._parts(rows), still=True)
+        return self._decider.look_at(self._parts(rows), still=True)
 
     def _parts(self, rows: Rows) -> list[Pixels]:
         return [
@@ -306,15 +195,6 @@ class Restorer(Generic[F]):
             for row in samples(rows.height, rows.width, multiple=self.backend.size_multiple)
             for box in row
         ]
-
-    def _look_at(self, parts: list[Pixels], *, still: bool) -> Look:
-        answers = [self._run(part) for part in parts]
-        return Look(
-            parts=tuple(parts),
-            contexts=np.stack([context for _, context in answers]),
-            repaired=tuple(repaired for repaired, _ in answers),
-            still=still,
-        )
 
     def _at_hand(self, look: Look, treatment: Treatment[F]) -> Pixels | None:
         """The repaired picture where the look at it, a small one, has made it already."""
@@ -340,7 +220,7 @@ class Restorer(Generic[F]):
         def work(part: Pixels) -> Pixels:
             for step in steps:
                 made = repair(part, step.measured, partial(self._repair_part, part, step.context, backend))
-                part = made if len(steps) == 1 and step.strength == 1 else _mixed(part, made, step.strength)
+                part = made if len(steps) == 1 and step.strength == 1 else mixed(part, made, step.strength)
             on_tile(next(done), total)
             return part
 
@@ -374,17 +254,6 @@ class Restorer(Generic[F]):
             if not _finite(pixels, own):
                 raise UndegradeError(f"{self.backend.name}: the model's answer is no number; try another model")
         return pixels, own
-
-
-def _mean(contexts: Pixels) -> Pixels:
-    mean: Pixels = contexts.mean(axis=0, dtype=np.float32)
-    return mean
-
-
-def _mixed(part: Pixels, repaired: Pixels, strength: float) -> Pixels:
-    """So far from the one to the other, mixed in linear light, in [0, 1]."""
-    clipped = np.clip(repaired, 0, 1)
-    return clipped if strength == 1 else blended(part, clipped, strength)
 
 
 def _finite(*arrays: Pixels) -> bool:
