@@ -106,9 +106,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def torchrun(count: int, *arguments: str, restarts: int = 1) -> list[str]:
+def torchrun(count: int, *arguments: str) -> list[str]:
     run = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count)]
-    return [sys.executable, *run, "--max_restarts", str(restarts), *arguments]
+    return [sys.executable, *run, "--max_restarts", "1", *arguments]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -117,24 +117,23 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, **own, **more}
 
 
-def carry_out(command: Sequence[str], folder: Path, **more: str) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=300, check=False
-    )
+def carry_out(warm: Any, arguments: Sequence[str], folder: Path, count: int = 1, **more: str) -> None:
+    """In so many processes, told what torchrun would tell them."""
+    done = warm.carry_out(arguments, folder, count=count, **more)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module")
-def curve(place: Path) -> list[float]:
+def curve(place: Path, warm: Any) -> list[float]:
     """The losses of one process."""
-    return follow(place, 1, parts=2)[0]["losses"]
+    return follow(place, warm, 1, parts=2)[0]["losses"]
 
 
-def follow(place: Path, count: int, parts: int = 1, **more: str) -> list[dict[str, Any]]:
+def follow(place: Path, warm: Any, count: int, parts: int = 1, **more: str) -> list[dict[str, Any]]:
     """What each of so many processes tells of its 50 steps; all have the same losses."""
     out = place / f"curve-{count}-{len(more)}"
     out.mkdir()
-    carry_out(torchrun(count, "curve.py", str(out), str(STEPS), str(parts)), place, **more)
+    carry_out(warm, ["curve.py", str(out), str(STEPS), str(parts)], place, count, **more)
     told = [json.loads((out / f"{rank}.json").read_text()) for rank in range(count)]
     assert all(one["losses"] == told[0]["losses"] for one in told)
     assert sorted(number for one in told for number in one["seen"]) == list(range(STEPS * 8))
@@ -144,9 +143,9 @@ def follow(place: Path, count: int, parts: int = 1, **more: str) -> list[dict[st
 @pytest.mark.parametrize("count", [2, 4])
 @pytest.mark.parametrize("more", [{}, FSDP2], ids=["copies", "shares"])
 def test_several_processes_have_the_loss_curve_of_one(
-    place: Path, curve: list[float], count: int, more: dict[str, str]
+    place: Path, warm: Any, curve: list[float], count: int, more: dict[str, str]
 ) -> None:
-    told = follow(place, count, parts=2 if count == 2 and more else 1, **more)
+    told = follow(place, warm, count, parts=2 if count == 2 and more else 1, **more)
     assert len(curve) == STEPS
     assert np.ptp(curve) > 0.01  # or it would prove nothing
     assert np.abs(np.subtract(told[0]["losses"], curve)).max() <= 1e-4
@@ -187,8 +186,8 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return state
 
 
-def test_a_run_under_torchrun_that_loses_its_process_ends_with_the_same_bits(place: Path) -> None:
-    carry_out([sys.executable, *train("short", "whole")], place)
+def test_a_run_under_torchrun_that_loses_its_process_ends_with_the_same_bits(place: Path, warm: Any) -> None:
+    carry_out(warm, train("short", "whole"), place)
     assert lose_process(torchrun(1, *train("short", "elastic")), place, 4) == 0
     expected = weights(place / "whole")
     assert all(torch.equal(value, expected[name]) for name, value in weights(place / "elastic").items())
@@ -202,7 +201,16 @@ def shares(place: Path) -> Path:
         port = free.getsockname()[1]
     launch = ["-m", "accelerate.commands.launch", "--config_file", str(CONFIGURATION)]
     launch += ["--num_processes", "2", "--main_process_port", str(port)]
-    carry_out([sys.executable, *launch, *train("averaged", "shares")], place, ACCELERATE_USE_CPU="true")
+    done = subprocess.run(
+        [sys.executable, *launch, *train("averaged", "shares")],
+        cwd=place,
+        env=environment(ACCELERATE_USE_CPU="true"),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
     return place / "shares"
 
 
@@ -212,8 +220,8 @@ def test_one_that_loses_a_process_of_those_with_shares_does_so_too(place: Path, 
     assert all(torch.equal(value, expected[name]) for name, value in weights(place / "lost").items())
 
 
-def test_a_run_on_shares_ends_with_the_checkpoint_of_one_on_copies(place: Path, shares: Path) -> None:
-    carry_out(torchrun(2, *train("averaged", "copies")), place)
+def test_a_run_on_shares_ends_with_the_checkpoint_of_one_on_copies(place: Path, shares: Path, warm: Any) -> None:
+    carry_out(warm, train("averaged", "copies"), place, 2)
     runs = (place / "copies", shares)
     copies, shared = (load_checkpoint(run / "checkpoint.safetensors").state_dict() for run in runs)
     torch.testing.assert_close(shared, copies, atol=1e-5, rtol=0)
@@ -224,18 +232,16 @@ def test_a_run_on_shares_ends_with_the_checkpoint_of_one_on_copies(place: Path, 
     assert undegrade.restore(photo, undegrade.load(shares / "checkpoint.safetensors")).image.shape == photo.shape
 
 
-def test_a_run_goes_on_with_other_processes_on_shares_or_not(place: Path, shares: Path) -> None:
-    lose_process(torchrun(2, *train("averaged", "pieces"), restarts=0), place, 2, **FSDP2)
-    lose_process([sys.executable, *train("averaged", "pieces", "--resume")], place, 2)
+def test_a_run_goes_on_with_other_processes_on_shares_or_not(place: Path, shares: Path, warm: Any) -> None:
+    for resume, count, more in (([], 2, FSDP2), (["--resume"], 1, {})):
+        warm.start(train("averaged", "pieces", *resume), place, count=count, **more).kill_after(2)
     assert torch.load(place / "pieces" / "state.pt", weights_only=True)["step"] in (2, 3)
-    carry_out(torchrun(4, *train("averaged", "pieces", "--resume")), place, **FSDP2)
+    carry_out(warm, train("averaged", "pieces", "--resume"), place, 2, **FSDP2)
     torch.testing.assert_close(weights(place / "pieces"), weights(shares), atol=1e-4, rtol=0)
 
 
-def test_the_older_fsdp_is_refused_once(place: Path) -> None:
-    command = torchrun(2, *train("short", "older"), restarts=0)
-    environ = environment(**FSDP2 | {"FSDP_VERSION": "1"})
-    done = subprocess.run(command, cwd=place, env=environ, capture_output=True, text=True, timeout=100, check=False)
+def test_the_older_fsdp_is_refused_once(place: Path, warm: Any) -> None:
+    done = warm.carry_out(train("short", "older"), place, count=2, **FSDP2 | {"FSDP_VERSION": "1"})
     assert done.returncode != 0
     assert (
         done.stderr.count("error: accelerate was told FSDP of version 1; undegrade has FSDP2: set fsdp_version: 2") == 1

@@ -1,16 +1,14 @@
-"""Runs as a user starts them: by processes of their own, which may be killed, share the work, or fill the disk."""
+"""Runs in processes of their own, as a user has them, which may be killed, share the work, or fill the disk."""
 
 import json
 import os
 import re
-import resource
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,17 +27,17 @@ from undegrade.recipes import RECIPES
 
 def killed():
     recipe = RECIPES["universal-small-debug"]()
-    return replace(recipe, name="killed", stages=tuple(replace(s, steps=8, batch=2) for s in recipe.stages[:2]))
+    return replace(recipe, name="killed", stages=tuple(replace(s, steps=4, batch=2) for s in recipe.stages[:2]))
 
 
-def shared(norm="layer"):
+def shared(norm="layer", steps=4):
     recipe = RECIPES["generated-5d-debug"]()
-    stage = replace(recipe.stages[0], steps=10, batch=4, clip=1.0, ema=0.9, lr=1e-3)
+    stage = replace(recipe.stages[0], steps=steps, batch=4, clip=1.0, ema=0.9, lr=1e-3)
     return replace(recipe, name="shared", classifier=replace(recipe.classifier, norm=norm), stages=(stage,))
 
 
 def shared_batch_norm():
-    return shared("batch")
+    return shared("batch", steps=10)
 """
 
 
@@ -60,80 +58,34 @@ def command(recipe: str, out: str, *more: str) -> list[str]:
     return ["-m", "undegrade", *run, *more]
 
 
-def carry_out(
-    arguments: Sequence[str], folder: Path, limit: Callable[[], None] | None = None
-) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        preexec_fn=limit,
-    )
-
-
-def launch() -> list[str]:
-    """`accelerate launch` of two processes on the CPU; it calls that multi_gpu, and the environment says CPU."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
-    options += ["--dynamo_backend", "no", "--main_process_port", str(port)]
-    return ["-m", "accelerate.commands.launch", *options]
-
-
-def kill(arguments: Sequence[str], folder: Path, after: int) -> None:
-    """Start it, and kill it when it has logged `after` steps."""
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        after -= "loss" in line
-        if after == 0:
-            break
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stderr.close()
-    assert process.returncode == -signal.SIGKILL
-
-
 def weights(run: Path) -> dict[str, torch.Tensor]:
     state: dict[str, torch.Tensor] = torch.load(run / "state.pt", weights_only=True)["model"]
     return state
 
 
-def test_a_run_killed_at_any_step_and_resumed_ends_with_the_same_bits(place: Path) -> None:
-    assert carry_out(command("killed", "whole"), place).returncode == 0
-    for number, after in enumerate((3, 5)):  # lines of the log; the last in the second stage
-        kill(command("killed", "broken", *(["--resume"] if number else [])), place, after)
+def test_a_run_killed_at_any_step_and_resumed_ends_with_the_same_bits(place: Path, warm: Any) -> None:
+    assert warm.carry_out(command("killed", "whole"), place).returncode == 0
+    for stage, after in enumerate((2, 4)):  # lines of the log
+        warm.start(command("killed", "broken", *(["--resume"] if stage else [])), place).kill_after(after)
+        assert torch.load(place / "broken" / "state.pt", weights_only=True)["stage"] == stage
     assert not (place / "broken" / "results.json").exists()
-    done = carry_out(command("killed", "broken", "--resume"), place)
+    done = warm.carry_out(command("killed", "broken", "--resume"), place)
     assert done.returncode == 0, done.stderr
     expected, found = weights(place / "whole"), weights(place / "broken")
     assert all(torch.equal(value, found[name]) for name, value in expected.items())
     results = [json.loads((place / run / "results.json").read_text()) for run in ("whole", "broken")]
     assert results[0]["checkpoint_sha256"] == results[1]["checkpoint_sha256"]
-    assert [stage["samples"] for stage in results[1]["stages"]] == [16, 16]
-    again = carry_out(command("killed", "broken", "--resume"), place)
+    assert [stage["samples"] for stage in results[1]["stages"]] == [8, 8]
+    again = warm.carry_out(command("killed", "broken", "--resume"), place)
     assert again.returncode == 0
     assert "complete already; nothing was done" in again.stderr
 
 
-def test_two_processes_find_what_one_finds(place: Path) -> None:
+def test_two_processes_find_what_one_finds(place: Path, warm: Any) -> None:
     recipe, near = "shared_batch_norm", 1e-4  # over four pixels, at the coarsest level, it blows roundings up
-    alone = carry_out(command(recipe, f"{recipe}-1"), place)
+    alone = warm.carry_out(command(recipe, f"{recipe}-1"), place)
     assert alone.returncode == 0, alone.stderr
-    both = carry_out([*launch(), *command(recipe, f"{recipe}-2")], place)
+    both = warm.carry_out(command(recipe, f"{recipe}-2"), place, count=2)
     assert both.returncode == 0, both.stderr
     made = [json.loads((place / f"{recipe}-{count}" / "versions.json").read_text()) for count in (1, 2)]
     assert [versions["processes"] for versions in made] == ["1", "2"]
@@ -152,31 +104,40 @@ def test_two_processes_find_what_one_finds(place: Path) -> None:
 
 
 def test_a_batch_that_cannot_be_shared_is_refused_once(place: Path) -> None:
-    done = carry_out([*launch(), *command("shared", "odd", "--set", "stages.0.batch=3")], place)
+    # By accelerate itself: it calls two processes multi_gpu, and the environment says CPU.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", str(port)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(
+        [sys.executable, *launch, *command("shared", "odd", "--set", "stages.0.batch=3")],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
     assert done.returncode != 0
     line = "error: stages.0.batch is 3; it must be a multiple of 2, the number of processes, which share it"
     assert done.stderr.count(line) == 1
     assert not (place / "odd").exists()
 
 
-def test_a_full_disk_ends_the_run_with_one_line_and_the_last_save_stands(place: Path) -> None:
-    kill(command("killed", "full"), place, 3)
+def test_a_full_disk_ends_the_run_with_one_line_and_the_last_save_stands(place: Path, warm: Any) -> None:
+    warm.start(command("killed", "full"), place).kill_after(3)
     saved = {name: (place / "full" / name).read_bytes() for name in ("state.pt", "checkpoint.safetensors")}
-    most = len(saved["state.pt"]) // 2
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
-
     for arguments in (command("killed", "full", "--resume"), command("killed", "fresh")):
-        full = carry_out(arguments, place, limit)
+        full = warm.carry_out(arguments, place, most=len(saved["state.pt"]) // 2)
         assert full.returncode == 2
         last = full.stderr.splitlines()[-1]
         assert re.fullmatch(r"error: (full|fresh)/state.pt: cannot be written \(File too large\); .*", last)
         assert "Traceback" not in full.stderr
     assert {name: (place / "full" / name).read_bytes() for name in saved} == saved
     assert not list((place / "full").glob(".*.part"))
-    assert carry_out(command("killed", "full", "--resume"), place).returncode == 0
+    assert warm.carry_out(command("killed", "full", "--resume"), place).returncode == 0
 
 
 GUARDED = """
@@ -212,9 +173,9 @@ pathlib.Path(f"told-{rank}.json").write_text(json.dumps(told))
 """
 
 
-def test_all_processes_skip_what_is_no_number_in_one_of_them(place: Path) -> None:
+def test_all_processes_skip_what_is_no_number_in_one_of_them(place: Path, warm: Any) -> None:
     (place / "guarded.py").write_text(GUARDED)
-    done = carry_out([*launch(), "guarded.py"], place)
+    done = warm.carry_out(["guarded.py"], place, count=2)
     assert done.returncode == 0, done.stderr
     told = [json.loads((place / f"told-{rank}.json").read_text()) for rank in range(2)]
     assert told[0] == told[1]
@@ -222,45 +183,45 @@ def test_all_processes_skip_what_is_no_number_in_one_of_them(place: Path) -> Non
     assert told[0][2][1] == told[0][1][1] != told[0][3][1]
 
 
-def test_weights_to_begin_with(place: Path) -> None:
-    assert carry_out(command("shared", "source"), place).returncode == 0
+def test_weights_to_begin_with(place: Path, warm: Any) -> None:
+    assert warm.carry_out(command("shared", "source"), place).returncode == 0
     source = str(place / "source" / "checkpoint.safetensors")
-    begun = carry_out(command("shared", "second", "--start", source, "--set", "stages.0.lr=1e-9"), place)
+    begun = warm.carry_out(command("shared", "second", "--start", source, "--set", "stages.0.lr=1e-9"), place)
     assert begun.returncode == 0, begun.stderr
     assert "checkpoint.safetensors: network, classifier" in begun.stderr
     for name, value in load_checkpoint(Path(source)).state_dict().items():
         torch.testing.assert_close(weights(place / "second")[name], value, atol=1e-4, rtol=0)
     assert json.loads((place / "second" / "data.json").read_text())["start"] == source
-    refused = carry_out(command("shared", "third", "--start", source, "--set", "network.width=16"), place)
+    refused = warm.carry_out(command("shared", "third", "--start", source, "--set", "network.width=16"), place)
     assert refused.returncode == 2
     assert "the network's width is 8, the recipe's 16; set network.width" in refused.stderr
     assert not (place / "third").exists()
-    other = carry_out(command("killed", "fourth", "--start", source), place)
+    other = warm.carry_out(command("killed", "fourth", "--start", source), place)
     assert "network; begun afresh: classifier, answers (other labels or shapes)" in other.stderr
     # Interrupted before its first save, a run begins again where it began, and later needs the file no more.
     (place / "second" / "results.json").unlink()
     (place / "second" / "state.pt").unlink()
-    again = carry_out(command("shared", "second", "--resume", "--set", "stages.0.lr=1e-9"), place)
+    again = warm.carry_out(command("shared", "second", "--resume", "--set", "stages.0.lr=1e-9"), place)
     assert again.returncode == 0, again.stderr
     assert f"from {source}: network, classifier" in again.stderr
     for name, value in load_checkpoint(Path(source)).state_dict().items():
         torch.testing.assert_close(weights(place / "second")[name], value, atol=1e-4, rtol=0)
     Path(source).unlink()
-    done = carry_out(command("shared", "second", "--resume", "--set", "stages.0.lr=1e-9"), place)
+    done = warm.carry_out(command("shared", "second", "--resume", "--set", "stages.0.lr=1e-9"), place)
     assert done.returncode == 0, done.stderr
     assert json.loads((place / "second" / "data.json").read_text())["start"] == source
 
 
-def test_the_folder_says_what_the_run_was_made_with(place: Path) -> None:
+def test_the_folder_says_what_the_run_was_made_with(place: Path, warm: Any) -> None:
     began = time.time()
-    assert carry_out(command("shared", "told"), place).returncode == 0
+    assert warm.carry_out(command("shared", "told"), place).returncode == 0
     versions = json.loads((place / "told" / "versions.json").read_text())
     assert versions["torch"] == torch.__version__
     assert {"undegrade", "numpy", "python", "platform", "device"} <= versions.keys()
     results = json.loads((place / "told" / "results.json").read_text())
     (stage,) = results["stages"]
     assert results["recipe"] == "shared"
-    assert stage["steps"] == 10
-    assert stage["samples"] == 40
+    assert stage["steps"] == 4
+    assert stage["samples"] == 16
     assert 0 < stage["seconds"] < time.time() - began
     assert "val_accuracy" in stage
