@@ -21,7 +21,7 @@ SRC = Path(__file__).parents[1] / "src" / "undegrade"
 LAYERS = (
     ("errors",),
     ("atomic",),
-    ("images", "batch"),
+    ("images", "batch", "transform"),
     ("networks", "degradations", "metrics", "text", "deblurring", "denoising"),
     ("objectives", "data", "diagnosis", "inference"),
     ("training", "evaluation"),
@@ -50,7 +50,17 @@ SHARED = {
 # Members of these rooms import nothing else at all but the standard library and this.
 ALONE_WITH = {"networks": {"torch"}}
 # Importing these files must not pull in what the base install has not, or what is slow to import.
-LIGHT = ("__init__", "api", "cli", "inference", "diagnosis", "images", "deblurring", "denoising")
+LIGHT = (
+    "__init__",
+    "api",
+    "cli",
+    "inference",
+    "diagnosis",
+    "images",
+    "transform",
+    "deblurring",
+    "denoising",
+)
 HEAVY = {
     "torch",
     "openvino",

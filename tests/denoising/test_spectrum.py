@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from undegrade.degradations import DEGRADATIONS
 from undegrade.denoising import NoiseLevel, find_noise, refine
 from undegrade.denoising.spectrum import EXCESS, coarse_noise, spread, waves
-from undegrade.denoising.transform import squares, turned
 from undegrade.images import jpeg_roundtrip, read_picture
 from undegrade.metrics import psnr, quantise
+from undegrade.transform import squares, turned
 
 Pixels = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from undegrade.denoising.spectrum import coarse_noise, spread
-from undegrade.denoising.transform import Pixels, shrunk, squares, turned, turned_back
+from undegrade.transform import Pixels, shrunk, squares, turned, turned_back
 
 SMALLEST = 64  # pixels a side, in which noise can be measured
 FINEST = 5  # of eight: from this wave on, most squares show nothing but noise

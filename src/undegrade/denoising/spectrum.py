@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from undegrade.denoising.transform import Pixels, squares, turned
+from undegrade.transform import Pixels, squares, turned
 
 SQUARE = 8  # pixels
 PLACES = (2, 6)  # pixels: squares begin where no block of a JPEG file does

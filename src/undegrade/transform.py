@@ -37,10 +37,10 @@ def turned_back(planes: Pixels) -> Pixels:
 
 
 def squares(planes: Pixels, size: int) -> Pixels:
-    """(3, H, W) -> (3, H // size, size, W // size, size): the coefficients of squares that lie side by side."""
-    _, height, width = planes.shape
+    """(C, H, W) -> (C, H // size, size, W // size, size): the coefficients of squares that lie side by side."""
+    channels, height, width = planes.shape
     blocks = planes[:, : height // size * size, : width // size * size]
-    blocks = blocks.reshape(3, height // size, size, width // size, size)
+    blocks = blocks.reshape(channels, height // size, size, width // size, size)
     return _along(_along(blocks, cosines(size), 2), cosines(size), 4)
 
 
