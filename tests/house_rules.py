@@ -22,7 +22,7 @@ LAYERS = (
     ("errors",),
     ("atomic",),
     ("images", "batch", "transform"),
-    ("networks", "degradations", "metrics", "text", "deblurring", "denoising"),
+    ("networks", "degradations", "metrics", "text", "deblurring", "denoising", "deblocking"),
     ("objectives", "data", "diagnosis", "inference"),
     ("training", "evaluation"),
     ("recipes", "api", "reports"),
@@ -60,6 +60,7 @@ LIGHT = (
     "transform",
     "deblurring",
     "denoising",
+    "deblocking",
 )
 HEAVY = {
     "torch",

@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from undegrade.deblocking import Compression
 from undegrade.deblurring import deconvolve
 from undegrade.degradations import DEGRADATIONS
 from undegrade.diagnosis import Diagnosis
@@ -166,6 +167,11 @@ class Softening(Leaving):
         return made / np.float32(5), np.array([1, 2], np.float32)
 
 
+class Compressed(Knowing):
+    def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
+        return () if done else ("jpeg",)
+
+
 class Noisy(Knowing):
     def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         return () if done else ("noise",)
@@ -185,3 +191,18 @@ def test_noise_is_repaired_by_the_network_and_refined(clean: Pixels) -> None:
     made = restorer.restore(picture, treatment=treatment).picture.pixels
     alone = np.clip(backend.run(picture.pixels)[0], 0, 1)
     assert psnr(made, clean) > psnr(alone, clean) + 0.5
+
+
+def test_compression_is_repaired_by_the_network_and_what_was_found(clean: Pixels) -> None:
+    bad = DEGRADATIONS["jpeg"]().degrade(torch.from_numpy(clean), torch.Generator(), {"quality": 50, "chroma": 2})
+    picture, backend = Picture(pixels=quantise(bad.numpy())), Softening()
+    backend.labels = ("clean", "jpeg")
+    restorer = Restorer(backend, Compressed(clean))
+    treatment = restorer.decide(restorer.look(picture))
+    (step,) = treatment.steps
+    assert step.by == "network and transform"
+    assert isinstance(step.measured, Compression)
+    made = restorer.restore(picture, treatment=treatment).picture.pixels
+    assert psnr(made, clean) > psnr(picture.pixels, clean) + 0.3
+    tiled = Restorer(backend, Compressed(clean), tile=(192, 192)).restore(picture, treatment=treatment)
+    assert psnr(tiled.picture.pixels, made) > 45

@@ -6,19 +6,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from undegrade.deblocking import Compression, deblock, find_compression
 from undegrade.deblurring import Blur, deconvolve, find_defocus, find_shake
 from undegrade.denoising import NoiseLevel, find_noise, refine
 from undegrade.inference.backend import Pixels
 
-Measured = Blur | NoiseLevel
+Measured = Blur | NoiseLevel | Compression
 
 
 def measure(kind: str, parts: Sequence[Pixels]) -> Measured | None:
-    """The blur or the noise that lies over a picture, by parts of it; None: there is nothing to go by but the network.
+    """The blur, the noise or the compression of a whole picture, by parts of it; None: the network has to do alone.
 
     Args:
         kind: what is to be repaired.
-        parts: (3, h, w) in [0, 1] each.
+        parts: (3, h, w) in [0, 1] each, that begin at multiples of 16 pixels from its corner, as all that is repaired.
     """
     way = MEASURES.get(kind)
     return way(parts) if way else None
@@ -35,7 +36,10 @@ def repair(part: Pixels, measured: Measured | None, network: Callable[[], Pixels
     if isinstance(measured, Blur):  # the network takes no part
         return deconvolve(part, measured)
     made = network()
-    return made if measured is None else refine(part, np.clip(made, 0, 1), measured)
+    if measured is None:
+        return made
+    pilot = np.clip(made, 0, 1)
+    return deblock(part, pilot, measured) if isinstance(measured, Compression) else refine(part, pilot, measured)
 
 
 def needs_network(measured: Measured | None) -> bool:
@@ -57,4 +61,5 @@ MEASURES: dict[str, Callable[[Sequence[Pixels]], Measured | None]] = {
     "motion_blur": find_shake,
     "defocus_blur": find_defocus,
     "noise": find_noise,
+    "jpeg": find_compression,
 }

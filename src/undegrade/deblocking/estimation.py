@@ -1,0 +1,103 @@
+"""What is likely to have been in a picture before JPEG rounded it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undegrade.deblocking.colours import doubled, pixels, planes
+from undegrade.deblocking.compression import Colour, Compression, small_corner, small_planes
+from undegrade.deblocking.lattice import BLOCK, Lattice
+from undegrade.deblocking.wiener import blocks, filtered, plane_of
+from undegrade.transform import Pixels
+
+AROUND = 16  # pixels, at least, by which a plane is continued
+# Squares, from one to the next in brightness and in colour, pixels, and how much waves have to stand out in them.
+SMALL, SMALL_STEPS, SMALL_DEMAND = 8, (2, 4), 2.0
+LARGE, LARGE_STEP, LARGE_DEMAND = 16, 4, 1.4
+SHARE = 0.25  # of the small squares in the result
+NOTHING, LEFT = 0.22, 0.37  # steps: so far may a value be from zero, and from another multiple
+FILTERED_COLOUR = 0.7  # how much of the filter's change of colour is right
+
+
+def deblock(picture: Pixels, pilot: Pixels, compression: Compression) -> Pixels:
+    """A compressed picture (3, H, W) in [0, 1] as it may have been before; same shape, not clipped.
+
+    To the changes that Wiener's filter makes, those of the pilot are added, as there is more in them than the filter
+    takes from them. How far both go was found on photographs: the shipped network changes too little where compression
+    was strong, and too much where it was not. Brightness then stays near to what rounds to the values in the file.
+
+    Args:
+        picture: the compressed one.
+        pilot: what a network makes of it, in [0, 1].
+        compression: of the picture that it is a part of, which begins at a multiple of 16 pixels of that.
+    """
+    was = planes(picture)
+    changes = planes(pilot) - was
+    strength = float(np.log(np.clip(compression.brightness.scale, 0.2, 2.5)))
+    changes[0] = _brightness(was[0], changes[0], compression, strength)
+    for number, colour in enumerate(compression.colours, 1):
+        filtered_change = 0 if colour is None else FILTERED_COLOUR * _colour(was[number], changes[number], colour)
+        changes[number] = (1.15 + 0.4 * strength) * changes[number] + filtered_change
+    return picture + pixels(changes)
+
+
+def _brightness(plane: Pixels, change: Pixels, compression: Compression, strength: float) -> Pixels:
+    """What is added to it, by what the pilot adds."""
+    frame = Frame(plane.shape, compression.corner)
+    lattice, plane, change = compression.brightness, frame.around(plane), frame.around(change)
+    rounded = blocks(plane, BLOCK)
+    made = _filtered(plane, plane + np.float32(1.5 * np.exp(0.6 * strength)) * change, rounded, lattice, SMALL_STEPS[0])
+    made = np.float32(0.85 - 0.22 * strength) * made + np.float32(max(0.0, 0.45 + 0.8 * strength)) * change
+    limits = lattice.steps[:, None] * np.where(_is_left(rounded, lattice), np.float32(LEFT), np.float32(NOTHING))
+    return frame.inside(plane_of(np.clip(blocks(made, BLOCK), -limits, limits)))
+
+
+def _colour(plane: Pixels, change: Pixels, colour: Colour) -> Pixels:
+    """What the filter adds to it, by what the pilot adds."""
+    small, pilot = (small_planes(one, colour.corner, colour.halves) for one in (plane, plane + change))
+    frame = Frame(small.shape, small_corner(colour.corner, colour.halves))
+    small = frame.around(small)
+    rounded = blocks(small, BLOCK)
+    made = frame.inside(_filtered(small, frame.around(pilot), rounded, colour.lattice, SMALL_STEPS[1]))
+    around = []
+    for axis, (at, half) in enumerate(zip(colour.corner, colour.halves, strict=True)):
+        made = doubled(made, axis) if half else made
+        before = at % 2 if half else 0
+        around.append((before, plane.shape[axis] - before - made.shape[axis]))
+    return np.pad(made, around, "edge")
+
+
+def _filtered(plane: Pixels, pilot: Pixels, rounded: Pixels, lattice: Lattice, step: int) -> Pixels:
+    """What Wiener's filter adds to a plane whose blocks begin in the corner, and have these coefficients."""
+    nothing, left = lattice.errors[:, :, None]
+    errors = np.where(_is_left(rounded, lattice), left, nothing).reshape(plane.shape)
+    small = filtered(plane, pilot, errors, SMALL_DEMAND, size=SMALL, step=step)
+    pilot = (small + pilot) / np.float32(2)
+    large = filtered(plane, pilot, errors, LARGE_DEMAND, size=LARGE, step=LARGE_STEP)
+    made: Pixels = np.float32(SHARE) * small + np.float32(1 - SHARE) * large - plane
+    return made
+
+
+def _is_left(rounded: Pixels, lattice: Lattice) -> NDArray[np.bool_]:
+    """The coefficients (h, 8, w, 8) that were not rounded to nothing."""
+    is_left: NDArray[np.bool_] = np.abs(rounded) > lattice.steps[:, None] / 2
+    return is_left
+
+
+class Frame:
+    """Continues planes (H, W), so that blocks begin in the corner and squares lie over each pixel at each shift."""
+
+    def __init__(self, shape: tuple[int, ...], corner: tuple[int, int]) -> None:
+        before = [AROUND + -at % BLOCK for at in corner]
+        after = [AROUND + BLOCK + -(first + length) % BLOCK for first, length in zip(before, shape, strict=True)]
+        self._sides = tuple(zip(before, after, strict=True))
+        self._place = tuple(slice(first, first + length) for first, length in zip(before, shape, strict=True))
+
+    def around(self, plane: Pixels) -> Pixels:
+        """The plane, mirrored at its borders."""
+        return np.pad(plane, self._sides, "symmetric")
+
+    def inside(self, plane: Pixels) -> Pixels:
+        """What of it was there before."""
+        return plane[self._place]
