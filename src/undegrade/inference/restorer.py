@@ -20,7 +20,7 @@ from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, surely
-from undegrade.inference.ways import needs_network, repair
+from undegrade.inference.ways import ALIGNED, needs_network, repair
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -117,6 +117,11 @@ class Restorer(Generic[F]):
         return own if _finite(own) else self._run(part)[1]
 
     @property
+    def _multiple(self) -> int:
+        """At multiples of which samples and tiles begin."""
+        return math.lcm(self.backend.size_multiple, ALIGNED if self.judge.measures else 1)
+
+    @property
     def _decider(self) -> Decider[F]:
         return Decider(self.backend, self.judge, self._run)
 
@@ -192,7 +197,7 @@ class Restorer(Generic[F]):
     def _parts(self, rows: Rows) -> list[Pixels]:
         return [
             rows.pixels(box.top, box.left, box.height, box.width)
-            for row in samples(rows.height, rows.width, multiple=self.backend.size_multiple)
+            for row in samples(rows.height, rows.width, multiple=self._multiple)
             for box in row
         ]
 
@@ -208,7 +213,7 @@ class Restorer(Generic[F]):
         self, rows: Rows, tile: tuple[int, int], steps: tuple[Step, ...], on_tile: Callable[[int, int], None]
     ) -> Iterator[Pixels]:
         """The picture restored tile by tile, in bands (3, h, W)."""
-        grid = cut(rows.height, rows.width, tile=tile, multiple=self.backend.size_multiple)
+        grid = cut(rows.height, rows.width, tile=tile, multiple=self._multiple)
         total, done = sum(map(len, grid)), count(1)
         # Decided by this picture alone: what is made of it must not depend on what was restored before. Its tiles are
         # all of one size, once they are padded.
@@ -235,7 +240,7 @@ class Restorer(Generic[F]):
                 self._largest = max(part.shape[1:]) // 2
                 if self._largest < SMALLEST:
                     raise
-        multiple = self.backend.size_multiple
+        multiple = self._multiple
         side = max(2, int(self._largest) // multiple) * multiple
         grid = cut(*part.shape[1:], tile=(side, side), multiple=multiple)
         rows = Held(Picture(pixels=part))

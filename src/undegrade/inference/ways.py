@@ -12,6 +12,7 @@ from undegrade.denoising import NoiseLevel, find_noise, refine
 from undegrade.inference.backend import Pixels
 
 Measured = Blur | NoiseLevel | Compression
+ALIGNED = 16  # pixels: blocks of JPEG's colours
 
 
 def measure(kind: str, parts: Sequence[Pixels]) -> Measured | None:
@@ -19,7 +20,7 @@ def measure(kind: str, parts: Sequence[Pixels]) -> Measured | None:
 
     Args:
         kind: what is to be repaired.
-        parts: (3, h, w) in [0, 1] each, that begin at multiples of 16 pixels from its corner, as all that is repaired.
+        parts: (3, h, w) in [0, 1] each, that begin at multiples of `ALIGNED` from its corner, as all that is repaired.
     """
     way = MEASURES.get(kind)
     return way(parts) if way else None
@@ -55,7 +56,7 @@ def name_of(measured: Measured | None) -> str:
 
 
 # Kinds whose repair by what is measured needs no check, as it goes by the network's and is hardly ever worse.
-UNCHECKED = ("noise",)
+UNCHECKED = ("noise", "jpeg")
 
 MEASURES: dict[str, Callable[[Sequence[Pixels]], Measured | None]] = {
     "motion_blur": find_shake,
