@@ -63,7 +63,7 @@ def test_the_light_is_taught_alone_and_then_stays(photo_file: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("together", [False, True])
 def test_each_kind_learns_its_own_and_then_all_but_the_light(photo_file: Path, tmp_path: Path, together: bool) -> None:
-    stage = replace(release_default_debug().stages[-2 if together else -3], steps=3)
+    stage = replace(release_default_debug().stages[-3 if together else -4], steps=3)
     kept = []
     for number in range(3):
         part = run(photo_file.parent, tmp_path / "run", 0.0)

@@ -17,7 +17,7 @@ SMALL, SMALL_STEPS, SMALL_DEMAND = 8, (2, 4), 2.0
 LARGE, LARGE_STEP, LARGE_DEMAND = 16, 4, 1.4
 SHARE = 0.25  # of the small squares in the result
 NOTHING, LEFT = 0.22, 0.37  # steps: so far may a value be from zero, and from another multiple
-FILTERED_COLOUR = 0.6  # how much of the filter's change of colour is right
+FILTERED_COLOUR = 0.35  # how much of the filter's change of colour is right
 
 
 def deblock(picture: Pixels, pilot: Pixels, compression: Compression) -> Pixels:
@@ -39,7 +39,7 @@ def deblock(picture: Pixels, pilot: Pixels, compression: Compression) -> Pixels:
     changes[0] = _brightness(was[0], changes[0], compression, strength)
     for number, colour in enumerate(compression.colours, 1):
         filtered_change = 0 if colour is None else FILTERED_COLOUR * _colour(was[number], changes[number], colour)
-        changes[number] = max(0.5, 1.15 + 0.4 * strength) * changes[number] + filtered_change
+        changes[number] = max(0.4, 1.12 + 0.43 * strength) * changes[number] + filtered_change
     return picture + pixels(changes)
 
 
@@ -48,9 +48,9 @@ def _brightness(plane: Pixels, change: Pixels, compression: Compression, strengt
     frame = Frame(plane.shape, compression.corner)
     lattice, plane, change = compression.brightness, frame.around(plane), frame.around(change)
     rounded = blocks(plane, BLOCK)
-    pilot = plane + np.float32(1.5 * np.exp(0.6 * strength)) * change
+    pilot = plane + np.float32(1.15 * np.exp(0.55 * strength)) * change
     made = _filtered(plane, pilot, rounded, lattice, SMALL_STEPS[0])
-    own, beside = min(1.15, 0.79 - 0.24 * strength), max(0.0, 0.5 + 0.78 * strength)
+    own, beside = float(np.clip(0.5 - 0.27 * strength, 0.47, 1)), max(0.0, 0.55 + 0.43 * strength)
     made = np.float32(own) * made + np.float32(beside) * change
     limits = lattice.steps[:, None] * np.where(_is_left(rounded, lattice), np.float32(LEFT), np.float32(NOTHING))
     return frame.inside(plane_of(np.clip(blocks(made, BLOCK), -limits, limits)))

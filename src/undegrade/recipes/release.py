@@ -114,18 +114,18 @@ def _stages() -> tuple[Stage, ...]:
         replace(last, objective=lit, steps=6_000, lr=8e-4, mixture=(("weights", OWN), *UNNAMED), still=SHARED),
         # Then all at once again, and the names with them.
         replace(last, objective=lit, steps=5_000, mixture=(("weights", TOGETHER), *STEPWISE), still=UNLIT[:1]),
-        _few(replace(last, objective=lit)),
+        _alone(replace(last, objective=lit, steps=4_100), FEW),
+        _alone(replace(last, objective=lit, steps=3_200, lr=5e-4), {"jpeg": 1}, ("second", 0.25)),
     )
 
 
-def _few(stage: Stage) -> Stage:
-    """Then a few kinds by themselves once more."""
+def _alone(stage: Stage, kinds: dict[str, int], *mixture: tuple[str, float]) -> Stage:
+    """Then a few kinds by themselves once more, each so often."""
     return replace(
         stage,
-        steps=4_100,
-        mixture=(("weights", tuple(FEW.get(label, 0) for label in WEIGHTS)), *UNNAMED),
+        mixture=(("weights", tuple(kinds.get(label, 0) for label in WEIGHTS)), *UNNAMED, *mixture),
         still=(*SHARED, "network.ending"),
-        kinds=tuple(FEW),
+        kinds=tuple(kinds),
     )
 
 
