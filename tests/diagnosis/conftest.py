@@ -20,7 +20,7 @@ def head() -> Head:
     return Head(
         kinds=kinds,
         knows_ways=True,
-        knows_turns=True,
+        demanded_in_turn=0.0,
         families=("noise", "weather"),
         scales=(Scale(field="sigma", unit="levels", low=0, high=50), Scale()),
         model="made-up",

@@ -84,6 +84,10 @@ def test_too_small_a_picture_is_not_judged(head: Head) -> None:
 def test_wishes_have_to_be_known() -> None:
     with pytest.raises(UndegradeError, match=r"skip: 'fog' is not known; the model repairs noise, haze"):
         Wish(skip=("fog",)).check(("noise", "haze"))
+    with pytest.raises(UndegradeError, match=r"only: 'nois' is not known \(did you mean noise, \"noise\"\?\)"):
+        Wish(only=("nois",)).check(("haze", "noise"))
+    with pytest.raises(UndegradeError, match=r"only: 'of' is not known; the model"):  # as in "out of focus"
+        Wish(only=("of",)).check(("defocus_blur",))
     Wish(only=("noise",)).check(("noise", "haze"))
     with pytest.raises(
         UndegradeError, match="only: the model names no kinds and repairs all it is given; ask for none"
@@ -157,14 +161,14 @@ def test_more_is_demanded_of_some_kinds(head: Head, context: Context, scene: Sce
     assert Gate(head=weaker).weigh(trial(context, picture, picture, **hazy)).strength == 0.5
 
 
-def test_of_two_repairs_in_turn_each_has_to_promise_enough(head: Head, context: Context, scene: Scene) -> None:
+def test_two_repairs_in_turn_have_to_promise_enough(head: Head, context: Context, scene: Scene) -> None:
     picture = 0.2 + 0.6 * scene(64, 64)
     both = {"kinds": ("noise", "haze"), "before": np.stack([context(4, 4)] * 2)}
-    assert Gate(head=head).weigh(trial(context, picture, picture, **both)).strength == 1
-    for demanded in ([[0, 0], [2.5, 2.5]], [[1.5, 1.5], [0, 0]]):  # of haze, and of noise, whose quantiles differ
-        wary = replace(head, demanded=np.array(demanded, np.float32))
-        verdict = Gate(head=wary).weigh(trial(context, picture, picture, **both))
-        assert (verdict.strength, verdict.reason) == (0, "noise and haze: a repair might do harm, so left as it is")
+    for demanded, strength in ((0.9, 1), (1.1, 0)):  # the more cautious quantile of the two is 1 dB, and 0.5 by half
+        wary = replace(head, demanded_in_turn=demanded)
+        assert Gate(head=wary).weigh(trial(context, picture, picture, **both)).strength == strength
+    verdict = Gate(head=wary).weigh(trial(context, picture, picture, **both))
+    assert verdict.reason == "noise and haze: a repair might do harm, so left as it is"
     grown = np.stack([context(-4, 4, (0.5, 0.9))] * 2)
     verdict = Gate(head=head).weigh(trial(context, picture, picture, **both, after=grown))
     assert "more of it after a repair" in verdict.reason
@@ -178,7 +182,7 @@ def test_darkness_and_haze_are_tried_in_turn_where_both_are_sure(head: Head, con
         for wish in (Wish(skip=("haze",)), Wish(only=("haze",)), Wish(force=True)):
             assert Gate(head=dim, wish=wish).in_turn(found, ()) == ()
         assert Gate(head=dim).in_turn(found, ("haze",)) == ()
-        assert Gate(head=replace(dim, knows_turns=False)).in_turn(found, ()) == ()
+        assert Gate(head=replace(dim, demanded_in_turn=None)).in_turn(found, ()) == ()
 
 
 def test_more_is_demanded_of_what_is_faint(head: Head, context: Context, scene: Scene) -> None:
@@ -212,7 +216,7 @@ def test_and_is_tried_only_where_it_is_surely_there(head: Head, context: Context
     gone = Gate(head=head).name(np.stack([context(-4, -3)]), LABELS)
     found = Gate(head=head).name(np.stack([context(-4, 3)]), LABELS)
     assert Gate(head=head).doubts(found, gone, ("noise",)) == (
-        "haze: hardly seen any more after the other repair, so left as it is",
+        "haze: not sure enough of it any more after the other repair",
     )
     assert Gate(head=head).doubts(found, gone, ("noise", "haze")) == ()
 

@@ -77,7 +77,7 @@ def test_a_head_from_before_knows_two_strengths(head: Head, tmp_path: Path) -> N
     about = json.loads(str(arrays.pop("about")))
     del about["strengths"]
     assert about.pop("knows_ways")
-    assert about.pop("knows_turns")
+    assert about.pop("demanded_in_turn") == 0
     np.savez(tmp_path / "older.npz", about=np.array(json.dumps({**about, "version": 2})), **arrays)
     assert read_head(tmp_path / "older.npz").strengths == (1.0, 0.5)
     assert not read_head(tmp_path / "older.npz").knows_ways
@@ -85,7 +85,7 @@ def test_a_head_from_before_knows_two_strengths(head: Head, tmp_path: Path) -> N
         before = {**about, "version": version, "strengths": head.strengths, **extra}
         np.savez(tmp_path / "before.npz", about=np.array(json.dumps(before)), **arrays)
         back = read_head(tmp_path / "before.npz")
-        assert (back.strengths, back.knows_ways, back.knows_turns) == (head.strengths, version == 4, False)
+        assert (back.strengths, back.knows_ways, back.demanded_in_turn) == (head.strengths, False, None)
     np.savez(tmp_path / "lost.npz", about=np.array(json.dumps(about)), **arrays)
     with pytest.raises(UndegradeError, match="damaged or no calibration"):
         read_head(tmp_path / "lost.npz")

@@ -93,13 +93,16 @@ class Running:
 
     def lines(self) -> Iterator[str]:
         """What it complains, line by line, until it is ended."""
+        begun = ""
         with self.err.open() as file:
             while any(psutil.pid_exists(process) for process in self.processes):
-                if line := file.readline():
-                    yield line
+                begun += file.readline()
+                if begun.endswith("\n"):
+                    yield begun
+                    begun = ""
                 else:
                     time.sleep(0.002)
-            yield from file
+            yield from (begun + file.read()).splitlines()
 
     def kill(self) -> None:
         for process in self.processes:
@@ -138,7 +141,7 @@ class Warm:
         self.number += 1
         out, err = (self.folder / f"{self.number}.{name}" for name in ("out", "err"))
         order = {"argv": list(arguments), "cwd": str(folder), "out": str(out), "err": str(err), "most": most}
-        own = ranks(count) if count > 1 else [{}]
+        own = ranks(count) if count > 1 else [{"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}]
         err.touch()
         print(json.dumps({**order, "env": {**os.environ, **more}, "own": own}), file=self.server.stdin, flush=True)
         return Running(self.server, json.loads(self.server.stdout.readline()), out, err)  # type: ignore[union-attr]

@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from undegrade.degradations import DEGRADATIONS
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
-from undegrade.diagnosis.head import QUANTILES, STRENGTHS, sigmoid
+from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, sigmoid
 from undegrade.diagnosis.severity import LEVELS
-from undegrade.training.calibration import FAINT, Fit, Subject, fit_head, scale_of
+from undegrade.training.calibration import FAINT, Fit, Subject, _with_demands, fit_head, scale_of
 from undegrade.training.observations import Observations
 
 KINDS = ("noise", "haze")
@@ -61,6 +63,36 @@ def test_what_is_fitted_holds_on_others() -> None:
     # Clean, noise, haze: the first two numbers of the embedding tell them apart.
     likeness = head.places(np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]], np.float32)) @ head.bases.T
     assert likeness.argmax(1).tolist() == [0, 1, 2]
+
+
+def with_demands(seen: Observations) -> Head:
+    """A head that foretells what one of the evidences says, and is sure of everything."""
+    bare = fit_head(seen, seen, SUBJECT, Fit(epochs=0))
+    first = np.zeros((2, len(bare.centre)), np.float32)
+    first[:, 0] = 1, -1
+    last = np.tile(np.array([[1, -1]], np.float32), (len(STRENGTHS) * len(QUANTILES), 1))
+    nothing = np.zeros(2, np.float32)
+    gain = (first, nothing, np.eye(2, dtype=np.float32), nothing, last, np.zeros(len(last), np.float32))
+    plain = {"centre": np.zeros_like(bare.centre), "spread": np.ones_like(bare.spread)}
+    return _with_demands(replace(bare, gain=gain, needed=nothing, **plain), seen)
+
+
+def test_two_repairs_in_turn_have_a_demand_of_their_own() -> None:
+    seen = observations(1000, 0)
+    evidence, gains = np.zeros_like(seen.evidence), np.ones_like(seen.gains)
+    both = np.arange(1000) % 4 == 0
+    treated = np.where(both[:, None], 1, seen.treated).astype(np.float32)
+    evidence[:, 0] = np.where(both, 2.0, 0.5)
+    bad = both & (np.arange(1000) % 8 == 0)  # half of what is repaired in turn is ruined
+    gains[bad], evidence[bad, 0] = -5, 1.5
+    made = with_demands(replace(seen, evidence=evidence, gains=gains, treated=treated))
+    assert made.demanded_in_turn == pytest.approx(1.5, abs=0.01)
+    assert not made.demanded.any()  # of one alone none is
+    gains[bad], gains[~both & (np.arange(1000) % 10 == 1)] = 1, -5
+    made = with_demands(replace(seen, evidence=evidence, gains=gains, treated=treated))
+    assert made.demanded_in_turn == 0
+    assert made.demanded.min() == pytest.approx(0.5, abs=0.01)
+    assert with_demands(seen).demanded_in_turn is None
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)

@@ -26,12 +26,12 @@ HALVINGS = ((True, True), (False, False), (False, True))
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Colour:
-    """How a difference of colour was compressed.
+    """How the differences of colour were compressed, both by one table, as nearly all encoders do it.
 
     Args:
-        corner: the first row and column, from 0, of the picture's pixels where a block of it begins.
-        halves: whether it has half the rows, and half the columns.
-        lattice: how it was rounded.
+        corner: the first row and column, from 0, of the picture's pixels where a block of theirs begins.
+        halves: whether they have half the rows, and half the columns.
+        lattice: how they were rounded.
     """
 
     corner: tuple[int, int]
@@ -46,12 +46,12 @@ class Compression:
     Args:
         corner: the first row and column, from 0, where a block begins.
         brightness: how it was rounded.
-        colours: the same of Cb and Cr; None: not known.
+        colour: the same of Cb and Cr; None: not known.
     """
 
     corner: tuple[int, int]
     brightness: Lattice
-    colours: tuple[Colour | None, Colour | None]
+    colour: Colour | None
 
 
 def find_compression(parts: Sequence[Pixels]) -> Compression | None:
@@ -65,16 +65,16 @@ def find_compression(parts: Sequence[Pixels]) -> Compression | None:
     """
     if min(min(part.shape[1:]) for part in parts) < SMALLEST:
         return None
-    turned = [planes(part) for part in parts]
+    levels = [planes(part) for part in parts]
     extreme = [np.max((part <= 0) | (part >= 1), 0) for part in parts]
-    for top, left in _corners([one[0] for one in turned]):
-        inside = [one[0, top:, left:] for one in turned]
+    for top, left in _corners([one[0] for one in levels]):
+        inside = [one[0, top:, left:] for one in levels]
         found = find_lattice(inside, [_whole(one[top:, left:], BLOCK, BLOCK) for one in extreme], BRIGHTNESS)
         if found is not None:
             if found.scale < FAINTEST:
                 return None
-            colours = _colours([one[1:] for one in turned], extreme, (top, left), found.scale)
-            return Compression(corner=(top, left), brightness=found, colours=colours)
+            colour = _colour([one[1:] for one in levels], extreme, (top, left), found.scale)
+            return Compression(corner=(top, left), brightness=found, colour=colour)
     return None
 
 
@@ -92,40 +92,24 @@ def _corners(brightness: Sequence[Pixels]) -> Iterator[tuple[int, int]]:
         yield int(place) // BLOCK, int(place) % BLOCK
 
 
-def _colours(
+def _colour(
     parts: Sequence[Pixels], extreme: Sequence[NDArray[np.bool_]], corner: tuple[int, int], scale: float
-) -> tuple[Colour | None, Colour | None]:
+) -> Colour | None:
     """How Cb and Cr, (2, h, w), were compressed: the halving and the place by which most steps are found."""
-    best: tuple[Colour | None, Colour | None] = (None, None)
+    best: Colour | None = None
     for halves in HALVINGS:
         small = [small_planes(part, corner, halves) for part in parts]
         for late in product(*((0, BLOCK) if half else (0,) for half in halves)):
             place = corner[0] + late[0], corner[1] + late[1]
-            whole = [_inner(one[place[0] :, place[1] :], halves) for one in extreme]
-            if min(one.size for one in whole):
-                both = [_colour([part[i] for part in small], whole, place, halves, scale) for i in (0, 1)]
-                best = max(best, (both[0], both[1]), key=_known)
-        if all(best):
-            break
+            whole = [_inner(one[place[0] :, place[1] :], halves) for one in extreme for _ in range(2)]
+            top, left = small_corner(place, halves)
+            both = [plane[top:, left:] for part in small for plane in part]
+            found = find_lattice(both, whole, COLOUR)
+            if found is None or not 1 / UNEVEN < found.scale / scale < UNEVEN:
+                continue
+            if best is None or found.known > best.lattice.known:
+                best = Colour(corner=place, halves=halves, lattice=found)
     return best
-
-
-def _colour(
-    small: Sequence[Pixels],
-    whole: Sequence[NDArray[np.bool_]],
-    corner: tuple[int, int],
-    halves: tuple[bool, bool],
-    scale: float,
-) -> Colour | None:
-    top, left = small_corner(corner, halves)
-    found = find_lattice([part[top:, left:] for part in small], whole, COLOUR)
-    if found is None or not 1 / UNEVEN < found.scale / scale < UNEVEN:
-        return None
-    return Colour(corner=corner, halves=halves, lattice=found)
-
-
-def _known(colours: tuple[Colour | None, Colour | None]) -> int:
-    return sum(colour.lattice.known for colour in colours if colour is not None)
 
 
 def _inner(extreme: NDArray[np.bool_], halves: tuple[bool, bool]) -> NDArray[np.bool_]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +23,35 @@ NOTHING, LEFT = 0.22, 0.37  # steps: so far may a value be from zero, and from a
 FILTERED_COLOUR = 0.35  # how much of the filter's change of colour is right
 
 
+class Line(NamedTuple):
+    """A number that depends on how strong the compression is, by the logarithm of its scale: 0 is quality 50.
+
+    Args:
+        start: at 0.
+        slope: by it.
+        least: of the number.
+        most: of the number.
+    """
+
+    start: float
+    slope: float
+    least: float = 0.0
+    most: float = math.inf
+
+    def at(self, strength: float) -> np.float32:
+        """The number."""
+        return np.float32(min(self.most, max(self.least, self.start + self.slope * strength)))
+
+
+# How far the changes of the shipped network and those of the filter go: by least squares over 42 crops of photographs
+# that it was trained on, at eight qualities each, put into straight lines (`benchmarks/deblocking_fit.py`).
+LOG_LOUDER = Line(0.14, 0.55, least=-math.inf)  # the pilot's change in the filter, logarithm
+FILTERED = Line(0.5, -0.27, least=0.47, most=1.0)  # the filter's in the result
+BESIDE = Line(0.55, 0.43)  # the pilot's, beside it
+BESIDE_COLOUR = Line(1.12, 0.43, least=0.4)  # and that of colour
+STRENGTHS = 0.1, 2.5  # scales between which this was found
+
+
 def deblock(picture: Pixels, pilot: Pixels, compression: Compression) -> Pixels:
     """A compressed picture (3, H, W) in [0, 1] as it may have been before; same shape, not clipped.
 
@@ -34,12 +66,13 @@ def deblock(picture: Pixels, pilot: Pixels, compression: Compression) -> Pixels:
     """
     was = planes(picture)
     changes = planes(pilot) - was
-    # The numbers by it are least squares over 42 photographs of eight qualities each, put into straight lines.
-    strength = float(np.log(np.clip(compression.brightness.scale, 0.1, 2.5)))
+    strength = float(np.log(np.clip(compression.brightness.scale, *STRENGTHS)))
     changes[0] = _brightness(was[0], changes[0], compression, strength)
-    for number, colour in enumerate(compression.colours, 1):
-        filtered_change = 0 if colour is None else FILTERED_COLOUR * _colour(was[number], changes[number], colour)
-        changes[number] = max(0.4, 1.12 + 0.43 * strength) * changes[number] + filtered_change
+    for number in (1, 2):
+        filtered_change: Pixels | float = 0.0
+        if compression.colour is not None:
+            filtered_change = FILTERED_COLOUR * _colour(was[number], changes[number], compression.colour)
+        changes[number] = BESIDE_COLOUR.at(strength) * changes[number] + filtered_change
     return picture + pixels(changes)
 
 
@@ -48,10 +81,9 @@ def _brightness(plane: Pixels, change: Pixels, compression: Compression, strengt
     frame = Frame(plane.shape, compression.corner)
     lattice, plane, change = compression.brightness, frame.around(plane), frame.around(change)
     rounded = blocks(plane, BLOCK)
-    pilot = plane + np.float32(1.15 * np.exp(0.55 * strength)) * change
+    pilot = plane + np.exp(LOG_LOUDER.at(strength)) * change
     made = _filtered(plane, pilot, rounded, lattice, SMALL_STEPS[0])
-    own, beside = float(np.clip(0.5 - 0.27 * strength, 0.47, 1)), max(0.0, 0.55 + 0.43 * strength)
-    made = np.float32(own) * made + np.float32(beside) * change
+    made = FILTERED.at(strength) * made + BESIDE.at(strength) * change
     limits = lattice.steps[:, None] * np.where(_is_left(rounded, lattice), np.float32(LEFT), np.float32(NOTHING))
     return frame.inside(plane_of(np.clip(blocks(made, BLOCK), -limits, limits)))
 

@@ -32,8 +32,8 @@ CHROMA = "17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 99 99 99 9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plane:
-    """What is known of a plane before.
+class Prior:
+    """What is known of a plane before it is seen.
 
     Args:
         table: typical steps, in some proportion.
@@ -46,8 +46,8 @@ class Plane:
     least: float
 
 
-BRIGHTNESS = Plane(table=tuple(map(int, LUMA.split())), spread=0.35, least=1.5)
-COLOUR = Plane(table=tuple(map(int, CHROMA.split())), spread=0.7, least=2.5)
+BRIGHTNESS = Prior(table=tuple(map(int, LUMA.split())), spread=0.35, least=1.5)
+COLOUR = Prior(table=tuple(map(int, CHROMA.split())), spread=0.7, least=2.5)
 WHOLE = np.float32(0.3)  # levels^2: what rounding to whole levels adds to the error
 MEAN_SPREAD = 1.5  # levels: of means, as all of an even block is rounded alike
 
@@ -79,7 +79,7 @@ class Lattice:
         return np.stack([even * 0.8 * self.kept**0.3, even * 1.1]).astype(np.float32) + WHOLE
 
 
-def find_lattice(planes: Sequence[Pixels], whole: Sequence[NDArray[np.bool_]], known: Plane) -> Lattice | None:
+def find_lattice(planes: Sequence[Pixels], whole: Sequence[NDArray[np.bool_]], prior: Prior) -> Lattice | None:
     """The steps of planes (H, W) whose blocks begin in the corner; None: their coefficients are no multiples.
 
     Of all steps up to 255 it is the one on whose multiples most of a wave's coefficients lie, compared with chance:
@@ -88,22 +88,24 @@ def find_lattice(planes: Sequence[Pixels], whole: Sequence[NDArray[np.bool_]], k
     Args:
         planes: parts of one, levels about 0.
         whole: (H // 8, W // 8) each: the blocks that count.
-        known: of the plane.
+        prior: of the plane.
     """
     counts = np.zeros((BLOCK * BLOCK, LARGEST * FINE))
     for plane, one in zip(planes, whole, strict=True):
         counts += _counts(plane, one)
-    total, there = counts[0].sum(), counts[:, int(known.least * FINE) :].sum(1)
+    total, there = counts[0].sum(), counts[:, int(prior.least * FINE) :].sum(1)
     excess = np.concatenate(
-        [_excess(counts[:1], MEAN_SPREAD, known.least), _excess(counts[1:], known.spread, known.least)]
+        [_excess(counts[:1], MEAN_SPREAD, prior.least), _excess(counts[1:], prior.spread, prior.least)]
     )
     clear, often = excess.max(1) > CLEARLY, there >= max(OFTEN, COMMON * total)
     if often.sum() < WAVES or clear[often].mean() < SURE:
         return None
     found, sure = 1.0 + excess.argmax(1), clear & (there >= FEW)
-    table = np.array(known.table)
+    table = np.array(prior.table)
     scale = np.median(found[sure] / table[sure])
     sure &= np.abs(np.log(found / table / scale)) < np.log(UNLIKE)
+    if sure.sum() < WAVES:
+        return None
     guess = np.clip(np.round(scale * table), 1, LARGEST_STEP)
     steps = np.where(sure, found, np.where(often & (guess < SMALL), 1, guess))
     limits = np.maximum(np.ceil(steps / 2 * FINE), FINE / 2).astype(int)
@@ -128,8 +130,9 @@ def _excess(counts: NDArray[np.float64], spread: float, least: float) -> NDArray
 
 
 @cache
-def _multiples(spread: float, least: float) -> NDArray[np.float64]:
+def _multiples(spread: float, least: float) -> Pixels:
     """(255, bins from the least on): how near each size is to a multiple of each step; 1: on it."""
-    sizes = (np.arange(int(least * FINE), LARGEST * FINE) + 0.5) / FINE
-    steps = np.arange(1, LARGEST_STEP + 1)[:, None]
-    return np.exp(-np.square((sizes - steps * np.round(sizes / steps)) / spread) / 2)
+    sizes = (np.arange(int(least * FINE), LARGEST * FINE, dtype=np.float32) + np.float32(0.5)) / np.float32(FINE)
+    steps = np.arange(1, LARGEST_STEP + 1, dtype=np.float32)[:, None]
+    made: Pixels = np.exp(-np.square((sizes - steps * np.round(sizes / steps)) / np.float32(spread)) / 2)
+    return made

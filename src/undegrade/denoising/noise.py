@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from undegrade.denoising.spectrum import coarse_noise, spread
-from undegrade.transform import Pixels, shrunk, squares, turned, turned_back
+from undegrade.denoising.spectrum import LEAST_SIGMA, NORMAL, SQUARE, clear_squares, coarse_noise, spread
+from undegrade.transform import Pixels, shrunk, turned, turned_back
 
 SMALLEST = 64  # pixels a side, in which noise can be measured
 FINEST = 5  # of eight: from this wave on, most squares show nothing but noise
-SQUARE, STEP = 8, 4  # pixels, of the first estimate
-LARGE, LARGE_STEP = 16, 4  # and of the second
+STEP = 4  # pixels, from one square to the next of the first estimate
+LARGE, LARGE_STEP = 16, 4  # pixels, of the second
 THRESHOLD = 2.7  # standard deviations, below which a coefficient is taken for noise
-NORMAL = 0.6745  # the median of what is normally distributed, without its sign, of its standard deviation
-CUT_OFF = 0.25  # share of a square's values
 FAINTEST = 0.5 / 255  # standard deviation: less than that, nothing is to be gained
-LEAST_SIGMA = np.float32(1e-4)
+FAINTEST_WAVE = 2 / 255  # of the strongest wave of coarse noise
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,22 +45,15 @@ def find_noise(parts: Sequence[Pixels]) -> NoiseLevel | None:
     """
     if min(min(part.shape[1:]) for part in parts) < SMALLEST:
         return None
-    sizes = np.concatenate([_fine(part) for part in parts], 1)
+    if coarse := coarse_noise(parts):
+        found = NoiseLevel(sigmas=coarse[0], slopes=coarse[1])
+        return found if found.of_squares(SQUARE).max() > FAINTEST_WAVE else None
+    fine = [clear_squares(part)[:, :, FINEST:, FINEST:].reshape(3, -1) for part in parts]
+    sizes = np.abs(np.concatenate(fine, 1))
     if not sizes.shape[1]:
         return None
-    if coarse := coarse_noise(parts):
-        return NoiseLevel(sigmas=coarse[0], slopes=coarse[1])
     sigmas = (np.median(sizes, 1) / NORMAL).astype(np.float32)
     return NoiseLevel(sigmas=np.maximum(sigmas, LEAST_SIGMA)) if sigmas.max() > FAINTEST else None
-
-
-def _fine(part: Pixels) -> Pixels:
-    """(3, n): how large the finest waves are, of squares of which few pixels are cut off."""
-    height, width = (side // SQUARE for side in part.shape[1:])
-    blocks = part[:, : height * SQUARE, : width * SQUARE].reshape(3, height, SQUARE, width, SQUARE)
-    whole = ((blocks <= 0) | (blocks >= 1)).mean((0, 2, 4)) < CUT_OFF
-    fine = np.abs(squares(turned(part), SQUARE)[:, :, FINEST:, :, FINEST:])
-    return fine.transpose(0, 1, 3, 2, 4)[:, whole].reshape(3, -1)
 
 
 def refine(picture: Pixels, pilot: Pixels, noise: NoiseLevel) -> Pixels:

@@ -10,12 +10,12 @@ from undegrade.transform import Pixels, squares, turned
 
 SQUARE = 8  # pixels
 PLACES = (2, 6)  # pixels: squares begin where no block of a JPEG file does
-CUT_OFF = 0.25  # share of a square's values that are black or white
+CUT_OFF = 0.25  # share of a square's values that may be black or white
 FLATTEST, LEAST = 0.05, 24  # share and least number of the squares that are gone by
 COARSE = 0.9  # sum of both slopes, from which on a noise is coarse: of even noise on photographs at most 0.8
 EXCESS = 1.15  # as coarse noise is stronger in some parts of a picture than in its flattest
 NORMAL = 0.6745  # the median of what is normally distributed, without its sign, of its standard deviation
-LEAST_SIGMA = 1e-4
+LEAST_SIGMA = np.float32(1e-4)
 
 
 def waves(size: int) -> Pixels:
@@ -42,10 +42,12 @@ def spread(sigmas: Pixels, slopes: Pixels, size: int) -> Pixels:
 def coarse_noise(parts: Sequence[Pixels]) -> tuple[Pixels, Pixels] | None:
     """Sigmas (3,) and slopes (3, 2) of `spread` of parts (3, h, w) in [0, 1]; None: the noise is even, or nothing says.
 
+    Whether there is noise at all it cannot tell: of a clean photograph it measures the texture.
+
     Each wave's median over the flattest squares. Which they are is said by the other half of their waves, so that they
     are not those that happen to have little noise. A plane through the logarithms makes up for there being few.
     """
-    planes = np.concatenate([_squares(part) for part in parts], 1)
+    planes = np.concatenate([clear_squares(part[:, at:, at:]) for part in parts for at in PLACES], 1)
     number = planes.shape[1]
     if number < LEAST:
         return None
@@ -67,13 +69,9 @@ def coarse_noise(parts: Sequence[Pixels]) -> tuple[Pixels, Pixels] | None:
     return (sigmas * EXCESS).astype(np.float32), slopes.astype(np.float32)
 
 
-def _squares(part: Pixels) -> Pixels:
-    """(3, n, SQUARE, SQUARE): the coefficients of squares of which few values are cut off."""
-    found = []
-    for place in PLACES:
-        inner = part[:, place:, place:]
-        height, width = (side // SQUARE for side in inner.shape[1:])
-        blocks = inner[:, : height * SQUARE, : width * SQUARE].reshape(3, height, SQUARE, width, SQUARE)
-        whole = ((blocks <= 0) | (blocks >= 1)).mean((0, 2, 4)) < CUT_OFF
-        found.append(squares(turned(inner), SQUARE).transpose(0, 1, 3, 2, 4)[:, whole])
-    return np.concatenate(found, 1)
+def clear_squares(part: Pixels) -> Pixels:
+    """(3, h, w) in [0, 1] -> (3, n, SQUARE, SQUARE): coefficients of squares of which few values are cut off."""
+    height, width = (side // SQUARE for side in part.shape[1:])
+    blocks = part[:, : height * SQUARE, : width * SQUARE].reshape(3, height, SQUARE, width, SQUARE)
+    clear = ((blocks <= 0) | (blocks >= 1)).mean((0, 2, 4)) < CUT_OFF
+    return squares(turned(part), SQUARE).transpose(0, 1, 3, 2, 4)[:, clear]

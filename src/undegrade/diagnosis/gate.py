@@ -90,7 +90,8 @@ class Gate:
     low light); the picture stays alike in the large (but for rain, snow and scratches); and the gain that nine of ten
     such repairs exceed (three of four, of some kinds), is more than was found to be needed for few to do harm
     (`Head.demanded`), at full strength, at three quarters or at half; more of it where the kind is faint, as other
-    things look like a little of it (`Head.demanded_faint`). Of two repairs in one trial, all this has to hold for each.
+    things look like a little of it (`Head.demanded_faint`). Two repairs in one trial have a demand of their own,
+    `Head.demanded_in_turn`, and are done wholly or not at all.
 
     Args:
         head: of the model.
@@ -178,7 +179,7 @@ class Gate:
 
     def in_turn(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         """Those of `IN_TURN` of which both are probable enough, wanted and not repaired yet."""
-        if self.wish.force or not self.head.knows_turns:
+        if self.wish.force or self.head.demanded_in_turn is None:
             return ()
 
         def open_to(kind: str) -> bool:
@@ -199,7 +200,7 @@ class Gate:
             if kind not in done and finding.probabilities[kind] < need:
                 said.append(f"{PHRASES[kind]}: not sure enough of it to try a repair")
             elif kind not in done and last.probabilities[kind] < need:
-                said.append(f"{PHRASES[kind]}: hardly seen any more after the other repair, so left as it is")
+                said.append(f"{PHRASES[kind]}: not sure enough of it any more after the other repair")
         return tuple(said)
 
     def weigh(self, trial: Tried) -> Judgement:
@@ -219,18 +220,22 @@ class Gate:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.tile(self.head.mask(trial.kinds), (len(facts), 1))
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
-        for number, strength in enumerate(self.head.strengths):
-            gain = foretold[number]
-            if all(gain[self.head.quantile(place)] > self._demand(trial, place, number) for place in places):
+        quantile = min(self.head.quantile(place) for place in places)  # the most cautious
+        for strength, gain, demand in zip(self.head.strengths, foretold, self._demands(trial, places), strict=True):
+            if gain[quantile] > demand:
                 part = PARTLY.get(strength, f"{strength:.0%}")
                 reason = "" if strength == 1 else f"{phrase}: repaired by {part}, as all of it might do harm"
                 return Judgement(strength=strength, gain=float(gain[EXPECTED]), reason=reason)
         return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair might do harm, so left as it is")
 
-    def _demand(self, trial: Tried, place: int, strength: int) -> float:
-        """What the repair of a kind has to promise, dB."""
+    def _demands(self, trial: Tried, places: list[int]) -> Numbers:
+        """What the repair has to promise at each strength, dB; two in turn are done wholly or not at all."""
+        if len(places) > 1:
+            whole = np.array(self.head.strengths) == 1
+            return np.where(whole, np.float32(self.head.demanded_in_turn or 0), np.float32(np.inf))
+        (place,) = places
         faint = self._level(trial.before, place) < self.head.faint[place]
-        return float(max(self.head.demanded[place, strength], self.head.demanded_faint[place] if faint else 0))
+        return np.maximum(self.head.demanded[place], self.head.demanded_faint[place] if faint else 0)
 
     def _level(self, contexts: Numbers, place: int) -> float:
         """Of a kind, if it is there, in the mean over parts of a picture."""

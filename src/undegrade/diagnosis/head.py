@@ -23,7 +23,7 @@ from undegrade.errors import UndegradeError
 Numbers = NDArray[np.float32]
 
 VERSION = 5
-ONE_BY_ONE = 4  # the version that knew no repairs in turn
+ONE_BY_ONE = 4  # the version that knew fewer repairs by what is measured, and none in turn
 UNMEASURED = 3  # and the one that knew only the network's
 TWO_STRENGTHS = 2  # and the one before, of two strengths
 FAR = 6.0  # standard deviations: what is farther off the mean is taken to be there
@@ -78,7 +78,8 @@ class Head:
         faint: (K,), the level below which a kind is so faint that other things look like it.
         demanded_faint: (K,) dB, that are demanded then at least.
         knows_ways: whether the gain was learned of repairs by what is measured, too, so that these may be tried.
-        knows_turns: and of two repairs one after the other.
+        demanded_in_turn: dB, above which it has to be for two repairs one after the other; None: no gain was learned of
+            such, and they are not tried.
         strengths: S of a repair, the highest first.
     """
 
@@ -105,7 +106,7 @@ class Head:
     faint: Numbers
     demanded_faint: Numbers
     knows_ways: bool
-    knows_turns: bool
+    demanded_in_turn: float | None
     strengths: tuple[float, ...] = STRENGTHS
 
     def needs(self, kind: str) -> float:
@@ -244,7 +245,7 @@ FACTS = (
     "strangest",
     "strengths",
     "knows_ways",
-    "knows_turns",
+    "demanded_in_turn",
 )
 
 
@@ -277,10 +278,8 @@ def read_head(path: Path) -> Head:
             version = about.get("version")
             if version not in (TWO_STRENGTHS, UNMEASURED, ONE_BY_ONE, VERSION):
                 raise UndegradeError(f"{path}: version {version}; this undegrade reads {TWO_STRENGTHS} to {VERSION}")
-            if version < ONE_BY_ONE:
-                about["knows_ways"] = False
             if version != VERSION:
-                about["knows_turns"] = False
+                about |= {"knows_ways": False, "demanded_in_turn": None}
             if version == TWO_STRENGTHS:
                 about["strengths"] = list(FORMER_STRENGTHS)
             stored = {name: file[name] for name in (*ARRAYS, *(FAINT if version >= ONE_BY_ONE else ()))}

@@ -55,11 +55,13 @@ def _meant(word: str, kinds: tuple[str, ...]) -> str:
     ' (did you mean inpainting, "scratches or lines drawn over it"?)'
     """
     alike = difflib.get_close_matches(word, kinds, 1)
-    said = [kind for kind in kinds if word.lower() in PHRASES.get(kind, "").lower().split()]
+    words = {kind: PHRASES.get(kind, "").lower().split() for kind in kinds if len(word) >= LEAST_WORD}
+    said = [kind for kind, of in words.items() if word.lower() in of]
     return "".join(f' (did you mean {kind}, "{PHRASES.get(kind, kind)}"?)' for kind in (alike or said)[:1])
 
 
 EVERYTHING = Wish()
+LEAST_WORD = 4  # letters: shorter ones say nothing of a kind
 
 
 @dataclass(frozen=True, kw_only=True)

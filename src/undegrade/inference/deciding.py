@@ -58,9 +58,10 @@ class Decider(Generic[F]):
         while len(steps) < STEPS:
             done = tuple(step.kind for step in steps if step.kind is not None)
             kinds = self.judge.candidates(current, done)
+            pairs = self.judge.in_turn(current, done) if STEPS - len(steps) > 1 else ()
             if current is not finding:
                 kinds = tuple(kind for kind in kinds if kind in likely)
-            pairs = self.judge.in_turn(current, done) if STEPS - len(steps) > 1 else ()
+                pairs = tuple(pair for pair in pairs if set(pair) <= set(likely))
             following, said, look = self._next(kinds, pairs, look)
             reasons += said
             if not following:
@@ -89,8 +90,9 @@ class Decider(Generic[F]):
             if not self.judge.checks:
                 found = self._measured(kind, look) if kind in UNCHECKED else None
                 return [Step(kind=kind, context=self._turned(context, kind), measured=found)], [], look
+        alone: dict[str, _Tried] = {}
         for repaired in (*((kind,) for kind in kinds if kind), *pairs):
-            for tried in self._ways(look, repaired):
+            for tried in self._ways(look, repaired, alone):
                 verdict = self.judge.weigh(tried.trial)
                 promise = verdict.gain + AHEAD * (tried.steps[0].measured is not None)
                 # One after the other they are done wholly or not at all, as half of both is no mixture of the two.
@@ -108,16 +110,24 @@ class Decider(Generic[F]):
         steps = [replace(step, strength=verdict.strength) for step in tried.steps]
         return steps, [verdict.reason], self.look_at(parts, still=look.still)
 
-    def _ways(self, look: Look, kinds: tuple[str, ...]) -> Iterator[_Tried]:
-        """Trials of one repair, first by what is measured; or one of two repairs, by the network."""
+    def _ways(self, look: Look, kinds: tuple[str, ...], alone: dict[str, _Tried]) -> Iterator[_Tried]:
+        """Trials of one repair, first by what is measured; or one of two repairs, by the network.
+
+        Args:
+            look: at the samples.
+            kinds: to be repaired.
+            alone: what the network has made for one kind; added to, and taken for the first of two.
+        """
         first, *then = kinds
-        network = cache(partial(self._made, look, first))
-        if not then:
-            if (found := self._measured(first, look)) is not None:
+        if first not in alone:
+            network = cache(partial(self._made, look, first))
+            if not then and (found := self._measured(first, look)) is not None:
                 yield self._try(look, first, found, network)
-            yield self._try(look, first, None, network)
+            alone[first] = self._try(look, first, None, network)
+        begun = alone[first]
+        if not then:
+            yield begun
             return
-        begun = self._try(look, first, None, network)
         ended = self._try(begun.after, then[0], None, partial(self._made, begun.after, then[0]))
         trial = replace(ended.trial, kinds=kinds, before=begun.trial.before, parts=begun.trial.parts)
         yield _Tried(steps=begun.steps + ended.steps, trial=trial, after=ended.after)

@@ -115,15 +115,16 @@ def _stages() -> tuple[Stage, ...]:
         # Then all at once again, and the names with them.
         replace(last, objective=lit, steps=5_000, mixture=(("weights", TOGETHER), *STEPWISE), still=UNLIT[:1]),
         _alone(replace(last, objective=lit, steps=4_100), FEW),
-        _alone(replace(last, objective=lit, steps=3_200, lr=5e-4), {"jpeg": 1}, ("second", 0.25)),
+        _alone(replace(last, objective=lit, steps=3_200, lr=5e-4), {"jpeg": 1}, second=0.25),
     )
 
 
-def _alone(stage: Stage, kinds: dict[str, int], *mixture: tuple[str, float]) -> Stage:
-    """Then a few kinds by themselves once more, each so often."""
+def _alone(stage: Stage, kinds: dict[str, int], second: float = 0.5) -> Stage:
+    """Then a few kinds by themselves once more, each so often, such a share of them spoiled twice."""
+    weights = tuple(kinds.get(label, 0) for label in WEIGHTS)
     return replace(
         stage,
-        mixture=(("weights", tuple(kinds.get(label, 0) for label in WEIGHTS)), *UNNAMED, *mixture),
+        mixture=tuple({"weights": weights, **dict(UNNAMED), "second": second}.items()),
         still=(*SHARED, "network.ending"),
         kinds=tuple(kinds),
     )

@@ -125,7 +125,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         faint=np.array([FAINT.get(kind, NOT_FAINT)[0] for kind in subject.kinds], np.float32),
         demanded_faint=np.array([FAINT.get(kind, NOT_FAINT)[1] for kind in subject.kinds], np.float32),
         knows_ways=True,
-        knows_turns=True,
+        demanded_in_turn=None,
     )
     slope, shift = _platt(bare.read(held_out.before).own, held_out)
     calibrated = replace(bare, slope=slope, shift=shift)
@@ -162,24 +162,37 @@ def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
 def _with_demands(head: Head, held_out: Observations) -> Head:
     """What the cautious quantile of the gain has to be, so that few repairs do harm.
 
-    Of each kind and strength the least demand, 0 or more, with which of the pictures that are asked
-    about at most the share `RISK` lose more than `HARM` dB, and all of them lose at most `LOSS` in the mean: as
-    conformal risk control (ICLR 2024) chooses a threshold, by what happens on pictures that no gain was fitted to.
+    Of each kind and strength, and of two repairs in turn, the least demand, 0 or more, with which of the pictures that
+    are asked about at most the share `RISK` lose more than `HARM` dB, and all of them lose at most `LOSS` in the mean:
+    as conformal risk control (ICLR 2024) chooses a threshold, by what happens on pictures that no gain was fitted to.
     """
-    logits = head.read(held_out.before).logits
+    odds = sigmoid(head.read(held_out.before).logits)
     foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)
+    treated = held_out.treated > 0
+    # Only what is sure is tried, of two in turn each.
+    sure = (~treated | (odds >= [head.needs(kind) for kind in head.kinds])).all(1)
+    alone = treated.sum(1) == 1
     demanded = np.zeros((len(head.kinds), len(STRENGTHS)), np.float32)
-    for place, kind in enumerate(head.kinds):
-        asked = np.flatnonzero((sigmoid(logits[:, place]) >= head.needs(kind)) & (held_out.treated[:, place] > 0))
+    for place in range(len(head.kinds)):
+        asked = sure & alone & treated[:, place]
         for strength in range(len(STRENGTHS)):
             given = foretold[asked, strength, head.quantile(place)]
-            order = np.argsort(-given, kind="stable")
-            gains = np.maximum(held_out.gains[asked[order], strength], -WORST)
-            harmed = np.cumsum(gains < -HARM) > RISK * len(asked)
-            lost = np.cumsum(np.minimum(gains, 0)) < -LOSS * len(asked)
-            if (too_many := harmed | lost).any():
-                demanded[place, strength] = max(0.0, given[order[int(too_many.argmax())]])
-    return replace(head, demanded=demanded)
+            demanded[place, strength] = _demand(given, held_out.gains[asked, strength])
+    asked, whole = np.flatnonzero(sure & ~alone), STRENGTHS.index(1)
+    quantiles = np.array([head.quantile(place) for place in range(len(head.kinds))])
+    cautious = np.where(treated[asked], quantiles, len(QUANTILES)).min(1, initial=len(QUANTILES))
+    in_turn = _demand(foretold[asked, whole, cautious], held_out.gains[asked, whole]) if len(asked) else None
+    return replace(head, demanded=demanded, demanded_in_turn=in_turn)
+
+
+def _demand(given: Numbers, gains: Numbers) -> float:
+    """Above which what is given has to be, (N,) both, dB."""
+    order = np.argsort(-given, kind="stable")
+    gains = np.maximum(gains[order], -WORST)
+    harmed = np.cumsum(gains < -HARM) > RISK * len(gains)
+    lost = np.cumsum(np.minimum(gains, 0)) < -LOSS * len(gains)
+    too_many = harmed | lost
+    return max(0.0, float(given[order[int(too_many.argmax())]])) if too_many.any() else 0.0
 
 
 def _with_memory(head: Head, seen: Observations, held_out: Numbers) -> Head:

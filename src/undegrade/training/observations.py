@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 
 from undegrade.atomic import written_whole
-from undegrade.batch import CLEAN
 from undegrade.data.folder import CleanFolder
 from undegrade.diagnosis.evidence import NUM_EVIDENCE, evidence
 from undegrade.diagnosis.gate import IN_TURN
@@ -30,7 +29,7 @@ from undegrade.training.specimens import SIDES, Pixels, Specimen, draw_specimen
 
 PIECE = 250  # specimens that are kept together
 MEASURED_SHARE = 0.7  # of the repairs that can go by what was measured; the others are the model's alone
-TURNS_SHARE = 0.6  # of the specimens in which both of two are seen that are tried in turn
+TURNS_SHARE = 0.5  # of the specimens in which both of two are seen that are tried in turn
 LEAST_ERROR = 1e-5  # mean square, 50 dB: pictures closer to the clean one than that count as equally good
 
 
@@ -114,8 +113,7 @@ def _treated(
         return (kinds[rng.choice(graded)],)
     if draw < 0.95:
         logits = dict(zip(labels, context[-len(labels) :], strict=True))
-        logits.pop(CLEAN, None)
-        return (max(logits, key=logits.__getitem__),)
+        return (max(kinds, key=logits.__getitem__),)
     return (kinds[rng.integers(len(kinds))],)
 
 
