@@ -5,9 +5,9 @@ import pytest
 
 from undegrade.degradations import DEGRADATIONS
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
-from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, sigmoid
+from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, layers, sigmoid
 from undegrade.diagnosis.severity import LEVELS
-from undegrade.training.calibration import FAINT, Fit, Subject, _with_demands, fit_head, scale_of
+from undegrade.training.calibration import FAINT, Fit, Subject, _joined, _with_demands, fit_head, scale_of
 from undegrade.training.observations import Observations
 
 KINDS = ("noise", "haze")
@@ -63,6 +63,15 @@ def test_what_is_fitted_holds_on_others() -> None:
     # Clean, noise, haze: the first two numbers of the embedding tell them apart.
     likeness = head.places(np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]], np.float32)) @ head.bases.T
     assert likeness.argmax(1).tolist() == [0, 1, 2]
+
+
+def test_several_networks_are_joined_to_their_mean() -> None:
+    rng = np.random.default_rng(0)
+    shapes = ((4, 6), (4,), (3, 4), (3,), (2, 3), (2,))
+    members = [tuple(rng.normal(size=shape).astype(np.float32) for shape in shapes) for _ in range(3)]
+    clues = rng.normal(size=(5, 6)).astype(np.float32)
+    mean = np.mean([layers(clues, member) for member in members], 0)
+    np.testing.assert_allclose(layers(clues, _joined(members)), mean, atol=1e-5)
 
 
 def with_demands(seen: Observations) -> Head:

@@ -28,7 +28,9 @@ def calibrate(
     steps: Annotated[
         int, typer.Option(min=0, help="Of training the grader, 0.35 s each on two cores; 0 with --start: it is kept.")
     ] = 4000,
-    specimens: Annotated[int, typer.Option(min=20, help="Spoiled crops that are repaired to learn what helps.")] = 8000,
+    specimens: Annotated[
+        int, typer.Option(min=20, help="Spoiled crops that are repaired to learn what helps, and as many to check it.")
+    ] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that repair them.")] = os.cpu_count() or 1,
     start: Annotated[
         Path | None,
@@ -82,7 +84,7 @@ def _fitted(model: UniversalRestorer, graded: Path, clean: Path, specimens: int,
     unknown = [name for name in DEGRADATIONS if name not in model.kinds][::2]
     others = tuple(name for name in unknown if name not in guises_of(model.kinds))
     found = []
-    series = (("train", specimens, SIDES), ("held_out", max(20, specimens // 2), LARGE))
+    series = (("train", specimens, SIDES), ("held_out", specimens, LARGE))  # demands hang on few of the latter
     for seed, (part, count, sides) in enumerate(series, start=2):
         asked = Series(
             name=part,

@@ -58,6 +58,7 @@ class Fit:
         lr: the highest learning rate, of one cycle of AdamW.
         decay: weight decay.
         seed: of everything random.
+        members: networks, of which the mean foretells: demands hang on a few pictures, and less so on their mean.
     """
 
     epochs: int = 30
@@ -65,6 +66,7 @@ class Fit:
     lr: float = 2e-3
     decay: float = 0.1
     seed: int = 0
+    members: int = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +140,12 @@ def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
     centre, spread = clues.mean(0), clues.std(0) + np.float32(1e-3)
     given = torch.from_numpy(np.clip((clues - centre) / spread, -FAR, FAR))
     gains = torch.from_numpy(seen.gains).clamp(-GAIN_LIMIT, GAIN_LIMIT)
+    members = [_gain_network(given, gains, fit) for _ in range(fit.members)]
+    return replace(head, centre=centre, spread=spread, gain=_joined(members))
+
+
+def _gain_network(given: Tensor, gains: Tensor, fit: Fit) -> tuple[Numbers, ...]:
+    """Weights and biases, by turns, of a network that foretells the quantiles of gains (N, S) from clues (N, I)."""
     wide, narrow = GAIN_WIDTHS
     network = nn.Sequential(
         nn.Dropout(DROPPED),
@@ -155,8 +163,16 @@ def _with_gain(head: Head, seen: Observations, fit: Fit) -> Head:
         return torch.maximum(shares * over, (shares - 1) * over).mean()
 
     _descend(network, loss, len(given), fit)
-    parts = tuple(array for layer in network if isinstance(layer, nn.Linear) for array in _numbers(layer))
-    return replace(head, centre=centre, spread=spread, gain=parts)
+    return tuple(array for layer in network if isinstance(layer, nn.Linear) for array in _numbers(layer))
+
+
+def _joined(members: list[tuple[Numbers, ...]]) -> tuple[Numbers, ...]:
+    """Networks as one whose answer is the mean of theirs."""
+    first, first_bias, second, second_bias, last, last_bias = zip(*members, strict=True)
+    blocks: Numbers = torch.block_diag(*map(torch.from_numpy, second)).numpy()
+    shares: Numbers = (np.concatenate(last, 1) / len(members)).astype(np.float32)
+    bias: Numbers = np.mean(last_bias, 0, dtype=np.float32)
+    return np.concatenate(first), np.concatenate(first_bias), blocks, np.concatenate(second_bias), shares, bias
 
 
 def _with_demands(head: Head, held_out: Observations) -> Head:
