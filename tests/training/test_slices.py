@@ -117,7 +117,7 @@ def test_a_stage_has_a_mixture_of_its_own(photo_file: Path, tmp_path: Path) -> N
     recipe = replace(release_default_debug(), holdout=0)
     recipe = replace(recipe, mixture=replace(recipe.mixture, seed=3))
     whole = replace(run(photo_file.parent, tmp_path / "run", 0.0), recipe=recipe)
-    first, last = (whole._data(number, 0, (0, 1)) for number in (0, len(recipe.stages) - 3))
+    first, last = (whole._data(number, 0, (0, 1)) for number in (0, len(recipe.stages) - 4))
     assert (first.config.untold, last.config.untold) == (5, 0)
     assert first.config.seed == last.config.seed == 3
     wanted = last.make_batch(0).wanted

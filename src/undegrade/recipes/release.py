@@ -50,7 +50,7 @@ UNLIT = ("network.light", "network.lit", *ADDED)  # what learns last
 def release_default() -> Recipe:
     """The `default` model: name ten degradations, then remove what is asked for and leave the rest.
 
-    About seventeen hours of one CPU core with bfloat16; two processes share the last stages (docs/experiments.md).
+    About eighteen hours of one CPU core with bfloat16; two processes share the last stages (docs/experiments.md).
     """
     return Recipe(
         name="release-default",
