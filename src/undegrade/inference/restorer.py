@@ -57,9 +57,9 @@ class Restorer(Generic[F]):
     A picture is judged by samples of it, up to nine squares spread from edge to edge; `restore` and `diagnose` judge
     alike. Repairs are tried on some of them first, if the judge wants to see that, and the picture is repaired as far
     as they did good. What a network takes over all pixels (means, and the logits that decide what is repaired) is
-    measured on the samples too and given to every tile, and so are blur, noise and compression. Tiles are then repaired as parts of
-    one picture, and how it is cut makes next to no difference (where a blur is undone, what lies beyond a tile's
-    border is a guess). Gray pictures are restored as RGB with three equal channels, and the result is its luma; alpha
+    measured on the samples too and given to every tile, and so are blur, noise and compression. Tiles are then repaired
+    as parts of one picture, and how it is cut makes next to no difference (where a blur is undone, what lies beyond a
+    tile's border is a guess). Gray pictures are restored as RGB with three equal channels, and the result is its luma; alpha
     is not looked at and stays as it is.
 
     Args:
