@@ -59,8 +59,8 @@ class Restorer(Generic[F]):
     as they did good. What a network takes over all pixels (means, and the logits that decide what is repaired) is
     measured on the samples too and given to every tile, and so are blur, noise and compression. Tiles are then repaired
     as parts of one picture, and how it is cut makes next to no difference (where a blur is undone, what lies beyond a
-    tile's border is a guess). Gray pictures are restored as RGB with three equal channels, and the result is its luma; alpha
-    is not looked at and stays as it is.
+    tile's border is a guess). Gray pictures are restored as RGB with three equal channels, and the result is its luma;
+    alpha is not looked at and stays as it is.
 
     Args:
         backend: runs the model.
