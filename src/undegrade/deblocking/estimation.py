@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,8 @@ NOTHING, LEFT = 0.22, 0.37  # steps: so far may a value be from zero, and from a
 FILTERED_COLOUR = 0.35  # how much of the filter's change of colour is right
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True)
+class Line:
     """A number that depends on how strong the compression is, by the logarithm of its scale: 0 is quality 50.
 
     Args:
