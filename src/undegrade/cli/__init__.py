@@ -39,7 +39,7 @@ from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
 
 MALLOPT_MMAP_THRESHOLD = -3  # of malloc.h
-LARGE_ARRAY = 1 << 20  # bytes
+LARGE_ARRAY = 4 << 20  # bytes: a tile's planes are smaller, and asking for each anew would take twice as long
 LEAN = ("restore", "diagnose", "video")  # verbs that keep to a budget; PyTorch is a third slower if memory is returned
 
 app = typer.Typer(
