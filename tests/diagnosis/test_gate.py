@@ -22,10 +22,11 @@ class Trial:
     after: Numbers
     parts: tuple[Numbers, ...]
     repaired: tuple[Numbers, ...]
+    certain: bool = False
 
 
 def test_several_kinds_are_named_with_how_badly(head: Head, context: Context) -> None:
-    found = Gate(head=head).name(np.stack([context(4, 1.5, (0.2, 0.9))]), LABELS)
+    found = Gate(head=head).name(np.stack([context(4, 1.5, (0.2, 0.9))]), LABELS, {})
     assert found.present == ("noise", "haze")
     assert found.sentence == "slight noise, sigma about 10; likely strong haze"
     assert found.severities["noise"].value == pytest.approx(10, abs=0.6)
@@ -35,36 +36,61 @@ def test_several_kinds_are_named_with_how_badly(head: Head, context: Context) ->
 
 
 def test_parts_are_taken_together(head: Head, context: Context) -> None:
-    found = Gate(head=head).name(np.stack([context(9, -9), context(-9, -9), context(-9, -9)]), LABELS)
+    found = Gate(head=head).name(np.stack([context(9, -9), context(-9, -9), context(-9, -9)]), LABELS, {})
     assert found.probabilities["noise"] == pytest.approx(1 / 3, abs=1e-3)
     assert found.label == "clean"
     assert found.healthy
 
 
 def test_a_level_is_that_of_the_parts_that_show_the_kind(head: Head, context: Context) -> None:
-    found = Gate(head=head).name(np.stack([context(9, -9, (0.9, 0)), context(-1, -9, (0.1, 0))]), LABELS)
+    found = Gate(head=head).name(np.stack([context(9, -9, (0.9, 0)), context(-1, -9, (0.1, 0))]), LABELS, {})
     assert found.severities["noise"].level > 0.75
 
 
 def test_what_is_far_from_all_is_unknown_unless_a_kind_is_sure(head: Head, context: Context) -> None:
     gate = Gate(head=head)
-    found = gate.name(np.stack([context(0.1, -5, off=1)]), LABELS)
+    found = gate.name(np.stack([context(0.1, -5, off=1)]), LABELS, {})
     assert (found.label, found.present, found.severities) == ("unknown", (), {})
     assert found.sentence == "something that I do not know: left alone"
     assert gate.candidates(found, ()) == ()
     # The surer a kind is, the stranger a picture may be, up to 1.75 times what is usual.
     within = replace(head, strangest=0.2)
-    assert Gate(head=within).name(np.stack([context(5, -5, off=1)]), LABELS).label == "noise"
-    assert Gate(head=within).name(np.stack([context(0.1, -5, off=1)]), LABELS).label == "unknown"
+    assert Gate(head=within).name(np.stack([context(5, -5, off=1)]), LABELS, {}).label == "noise"
+    assert Gate(head=within).name(np.stack([context(0.1, -5, off=1)]), LABELS, {}).label == "unknown"
+
+
+def test_what_was_measured_to_be_there_is_named_whatever_it_looks_like(head: Head, context: Context) -> None:
+    gate = Gate(head=head)
+    for off in (0, 1):  # familiar, and strange
+        found = gate.name(np.stack([context(-9, -9, off=off)]), LABELS, {"noise": 20.0})
+        assert (found.label, found.present, found.probability) == ("noise", ("noise",), pytest.approx(0.99))
+        assert found.severities["noise"].value == pytest.approx(20)
+    assert gate.name(np.stack([context(-9, -9)]), LABELS, {"noise": 70.0}).severities["noise"].level == 1
+    weaker = gate.name(np.stack([context(-9, -9)]), LABELS, {"noise": -1.0})  # than the weakest that is known
+    assert weaker.present == ()
+    assert gate.name(np.stack([context(9, -9)]), LABELS, {"noise": -1.0}).present == ("noise",)
+    assert gate.name(np.stack([context(-9, -9)]), LABELS, {"jpeg": 50.0}).present == ()  # the head does not know it
+
+
+def test_a_repair_of_what_is_there_for_certain_need_not_promise_anything(
+    head: Head, context: Context, scene: Scene
+) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)
+    wary = replace(head, gain=(*head.gain[:-1], np.full(6, -3, np.float32)))
+    assert Gate(head=wary).weigh(trial(context, picture, picture)).strength == 0
+    verdict = Gate(head=wary).weigh(trial(context, picture, picture, certain=True))
+    assert (verdict.strength, verdict.gain, verdict.reason) == (1, 0.5, "")
+    red = picture * np.array([1, 0.5, 0.5], np.float32)[:, None, None]
+    assert "colours" in Gate(head=wary).weigh(trial(context, picture, red, certain=True)).reason
 
 
 def test_what_is_asked_for_is_tried_and_nothing_twice(head: Head, context: Context) -> None:
-    both = Gate(head=head).name(np.stack([context(4, 3)]), LABELS)
+    both = Gate(head=head).name(np.stack([context(4, 3)]), LABELS, {})
     assert Gate(head=head).candidates(both, ()) == ("noise", "haze")
     assert Gate(head=head).candidates(both, ("noise",)) == ("haze",)
     assert Gate(head=head, wish=Wish(only=("haze",))).candidates(both, ()) == ("haze",)
     assert Gate(head=head, wish=Wish(skip=("haze",))).candidates(both, ("noise",)) == ()
-    well = Gate(head=head).name(np.stack([context(-4, -3)]), LABELS)
+    well = Gate(head=head).name(np.stack([context(-4, -3)]), LABELS, {})
     assert Gate(head=head).candidates(well, ()) == ()
     forced = Gate(head=head, wish=Wish(force=True))
     assert forced.candidates(well, ()) == ("haze",)
@@ -177,7 +203,7 @@ def test_two_repairs_in_turn_have_to_promise_enough(head: Head, context: Context
 def test_darkness_and_haze_are_tried_in_turn_where_both_are_sure(head: Head, context: Context) -> None:
     dim = replace(head, kinds=("low_light", "haze"))
     for contexts, pairs in (((4, 4), (("low_light", "haze"),)), ((4, 2), ()), ((-1, 4), ())):
-        found = Gate(head=dim).name(np.stack([context(*contexts)]), LABELS)
+        found = Gate(head=dim).name(np.stack([context(*contexts)]), LABELS, {})
         assert Gate(head=dim).in_turn(found, ()) == pairs
         for wish in (Wish(skip=("haze",)), Wish(only=("haze",)), Wish(force=True)):
             assert Gate(head=dim, wish=wish).in_turn(found, ()) == ()
@@ -203,7 +229,7 @@ def test_only_some_kinds_are_not_gone_by_the_lowest_quantile(head: Head, context
 
 def test_and_is_tried_only_where_it_is_surely_there(head: Head, context: Context) -> None:
     for logit, kinds in ((3, ("haze",)), (2, ())):  # probabilities 0.88 and 0.73
-        found = Gate(head=head).name(np.stack([context(-4, logit)]), LABELS)
+        found = Gate(head=head).name(np.stack([context(-4, logit)]), LABELS, {})
         assert found.present == ("haze",)
         assert Gate(head=head).candidates(found, ()) == kinds
         doubts = () if kinds else ("haze: not sure enough of it to try a repair",)
@@ -213,8 +239,8 @@ def test_and_is_tried_only_where_it_is_surely_there(head: Head, context: Context
         assert Gate(head=head, wish=Wish(skip=("haze",))).likely(found) == ()
         assert Gate(head=head, wish=Wish(skip=("haze",))).doubts(found, found, ()) == ()
         assert Gate(head=head, wish=Wish(force=True)).doubts(found, found, ()) == ()
-    gone = Gate(head=head).name(np.stack([context(-4, -3)]), LABELS)
-    found = Gate(head=head).name(np.stack([context(-4, 3)]), LABELS)
+    gone = Gate(head=head).name(np.stack([context(-4, -3)]), LABELS, {})
+    found = Gate(head=head).name(np.stack([context(-4, 3)]), LABELS, {})
     assert Gate(head=head).doubts(found, gone, ("noise",)) == (
         "haze: not sure enough of it any more after the other repair",
     )

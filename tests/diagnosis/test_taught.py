@@ -37,14 +37,14 @@ def test_a_taught_kind_is_named_and_left_alone(head: Head, taught: Taught, conte
     gate = Gate(head=replace(head, strangest=1.0), taught=taught)
     strange = context(-3, -3)
     strange[:4] = [0, 0, 0, 2]
-    found = gate.name(strange[None], ("clean", "noise", "haze"))
+    found = gate.name(strange[None], ("clean", "noise", "haze"), {})
     assert (found.label, found.present) == ("lens_flare", ())
     assert found.sentence.startswith("likely lens flare, which I was taught to name, not to repair")
     assert gate.candidates(found, ()) == ()
-    assert gate.name(context(-3, -3)[None], ("clean", "noise", "haze")).label == "clean"
+    assert gate.name(context(-3, -3)[None], ("clean", "noise", "haze"), {}).label == "clean"
     noisy = strange.copy()
     noisy[4] = 9
-    assert gate.name(noisy[None], ("clean", "noise", "haze")).label == "noise"  # of which it is sure
+    assert gate.name(noisy[None], ("clean", "noise", "haze"), {}).label == "noise"  # of which it is sure
     assert find_taught(head, Taught(), np.zeros((1, 4), np.float32)) is None
 
 

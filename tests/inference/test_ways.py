@@ -1,5 +1,6 @@
 """A blur that lies over a whole picture is undone where that promises more than the model's repair."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class Knowing:
     checks: bool = True
     measures: bool = True
 
-    def name(self, contexts: Pixels, labels: tuple[str, ...]) -> Diagnosis:
+    def name(self, contexts: Pixels, labels: tuple[str, ...], certain: Mapping[str, float]) -> Diagnosis:
         return FOUND
 
     def beyond(self, height: int, width: int) -> Diagnosis | None:
@@ -191,6 +192,31 @@ def test_noise_is_repaired_by_the_network_and_refined(clean: Pixels) -> None:
     made = restorer.restore(picture, treatment=treatment).picture.pixels
     alone = np.clip(backend.run(picture.pixels)[0], 0, 1)
     assert psnr(made, clean) > psnr(alone, clean) + 0.5
+
+
+class Told(Compressed):
+    """Knows of nothing but what was measured."""
+
+    def name(self, contexts: Pixels, labels: tuple[str, ...], certain: Mapping[str, float]) -> Diagnosis:
+        return replace(FOUND, label="jpeg" if certain else "clean", severities=dict(certain))  # type: ignore[arg-type]
+
+
+def test_compression_is_named_by_its_grid_wherever_the_picture_was_cut(clean: Pixels) -> None:
+    bad = DEGRADATIONS["jpeg"]().degrade(torch.from_numpy(clean), torch.Generator(), {"quality": 60, "chroma": 2})
+    judge, backend = Told(clean[:, 3:, 5:]), Softening()
+    backend.labels = ("clean", "jpeg")
+    picture, well = (Picture(pixels=pixels[:, 3:, 5:]) for pixels in (quantise(bad.numpy()), clean))
+    restorer = Restorer(backend, judge)
+    treatment = restorer.decide(restorer.look(picture))
+    assert treatment.finding == restorer.diagnose(picture)
+    assert treatment.finding is not None
+    assert treatment.finding.severities["jpeg"] == pytest.approx(60, abs=1)
+    assert len(treatment.steps) == 1
+    assert restorer.diagnose(well).label == "clean"
+    unmeasured = Restorer(backend, replace(judge, measures=False))
+    assert unmeasured.diagnose(picture).label == "clean"
+    look = restorer.look(picture)
+    assert restorer.decide(together([look, look])).finding.label == "clean"  # frames of a shot are coded otherwise
 
 
 def test_compression_is_repaired_by_the_network_and_what_was_found(clean: Pixels) -> None:

@@ -53,6 +53,12 @@ class Compression:
     brightness: Lattice
     colour: Colour | None
 
+    @property
+    def quality(self) -> float:
+        """That of libjpeg at which steps are as large as those of brightness: 100 - 50 s, or 50 / s from s = 1 on."""
+        scale = self.brightness.scale
+        return 50 / scale if scale > 1 else 100 - 50 * scale
+
 
 def find_compression(parts: Sequence[Pixels]) -> Compression | None:
     """How JPEG has compressed a picture of which these are parts, (3, h, w) in [0, 1] each; None: not that it shows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,8 @@ IN_TURN = (("low_light", "haze"),)
 # Strangeness from which on a picture shows something unknown, where no kind is likely; and by how much it grows with
 # the probability of the likeliest kind beyond that.
 STRANGE, DARING = 1.0, 1.5
+CERTAIN = 0.99  # probability of what was measured to be there
+USUAL_GAIN = 0.5  # dB, of what is repaired for certain, whatever else is foretold of it
 EXPECTED = QUANTILES.index(0.5)
 TONAL = ("haze", "low_light")  # kinds whose repair has to change light and colour
 COVERING = ("rain", "snow", "inpainting")  # kinds that lie over it, and may be most of what is seen of a flat one
@@ -65,6 +68,10 @@ class Tried(Protocol):
     def repaired(self) -> tuple[Numbers, ...]:
         """Afterwards."""
 
+    @property
+    def certain(self) -> bool:
+        """Whether it went by what is there for certain, and cannot do more than undo that."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
@@ -91,7 +98,8 @@ class Gate:
     such repairs exceed (three of four, of some kinds), is more than was found to be needed for few to do harm
     (`Head.demanded`), at full strength, at three quarters or at half; more of it where the kind is faint, as other
     things look like a little of it (`Head.demanded_faint`). Two repairs in one trial have a demand of their own,
-    `Head.demanded_in_turn`, and are done wholly or not at all.
+    `Head.demanded_in_turn`, and are done wholly or not at all. What goes by something that is there for certain, and
+    cannot do more than undo that, need not promise anything.
 
     Args:
         head: of the model.
@@ -113,10 +121,16 @@ class Gate:
         """Whether repairs by what is measured are tried, too: not where no gain of theirs was learned."""
         return self.head.knows_ways
 
-    def name(self, contexts: Numbers, labels: tuple[str, ...]) -> Diagnosis:
-        """The diagnosis of a picture from the contexts of its parts, (N, C).
+    def name(self, contexts: Numbers, labels: tuple[str, ...], certain: Mapping[str, float]) -> Diagnosis:
+        """The diagnosis of a picture.
 
-        Probabilities are means over the parts, and levels, too, each part counting as much as it shows the kind.
+        Probabilities are means over the parts, and levels, too, each part counting as much as it shows the kind. Of
+        what was measured to be there it is known how bad it is; less than the weakest that is known counts as nothing.
+
+        Args:
+            contexts: of its parts, (N, C).
+            labels: the model's.
+            certain: severities that were measured, by kind.
         """
         reading = self.head.read(contexts)
         each = sigmoid(reading.logits)
@@ -125,6 +139,9 @@ class Gate:
         weights = each + np.float32(1e-12)  # a probability may round to nothing
         levels = frechet_mean((reading.levels * weights[..., None]).sum(0) / weights.sum(0)[:, None])
         strangeness = float(np.median(self.head.strangeness(reading.embedding)))
+        proven = self._proven(certain)
+        for place, level in proven.items():
+            probabilities[place], levels[place] = max(probabilities[place], CERTAIN), level
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.head.kinds[i]: float(probabilities[i]) for i in order}
         present = tuple(kind for kind, probability in ranked.items() if probability >= LIKELY)
@@ -135,7 +152,9 @@ class Gate:
         if surest < SURE and (new := find_taught(self.head, self.taught, reading.embedding)):
             return _of_taught(new, ranked, strangeness)
         if strangeness > STRANGE + DARING * max(0, surest - LIKELY):
-            label, present, probability = UNKNOWN, (), 1 - none if none < LIKELY else none
+            present = tuple(self.head.kinds[place] for place in proven)
+            label = present[0] if present else UNKNOWN
+            probability = ranked[label] if present else 1 - none if none < LIKELY else none
         severities = {
             kind: severity_at(self.head.scales[i], float(levels[i]))
             for i, kind in enumerate(self.head.kinds)
@@ -152,6 +171,12 @@ class Gate:
             families={kind: families[kind] for kind in present},
             strangeness=strangeness,
         )
+
+    def _proven(self, certain: Mapping[str, float]) -> dict[int, float]:
+        """Place and level of each kind that is there for certain, and bad enough to count."""
+        places = {self.head.kinds.index(kind): value for kind, value in certain.items() if kind in self.head.kinds}
+        levels = {place: self.head.scales[place].level(value) for place, value in places.items()}
+        return {place: min(1.0, level) for place, level in levels.items() if level >= 0}
 
     def beyond(self, height: int, width: int) -> Diagnosis | None:
         """Unknown, where the picture has fewer than `LEAST` pixels a side."""
@@ -220,6 +245,8 @@ class Gate:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.tile(self.head.mask(trial.kinds), (len(facts), 1))
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
+        if trial.certain:
+            return Judgement(strength=1, gain=max(USUAL_GAIN, float(foretold[0, EXPECTED])))
         quantile = min(self.head.quantile(place) for place in places)  # the most cautious
         for strength, gain, demand in zip(self.head.strengths, foretold, self._demands(trial, places), strict=True):
             if gain[quantile] > demand:

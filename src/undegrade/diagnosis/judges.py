@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,8 +79,8 @@ class OwnJudge:
     checks: bool = False
     measures: bool = False
 
-    def name(self, contexts: Numbers, labels: tuple[str, ...]) -> Diagnosis:
-        """The diagnosis from the mean of the logits, which are the contexts' last numbers."""
+    def name(self, contexts: Numbers, labels: tuple[str, ...], certain: Mapping[str, float]) -> Diagnosis:
+        """The diagnosis from the mean of the logits, which are the contexts' last numbers; nothing is measured."""
         logits = contexts[:, -len(labels) :].mean(axis=0, dtype=np.float32)
         return name_all(sigmoid(logits), labels) if self.multi_label else name(softmax(logits), labels)
 

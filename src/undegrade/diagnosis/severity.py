@@ -72,6 +72,16 @@ class Scale:
             return math.exp(math.log(self.low) + (math.log(self.high) - math.log(self.low)) * place)
         return self.low + (self.high - self.low) * place
 
+    def level(self, value: float) -> float:
+        """The inverse of `value`; below 0 and above 1 beyond the range.
+
+        >>> Scale(field="quality", low=10, high=90, falling=True).level(70)
+        0.25
+        """
+        low, high, given = (math.log(one) if self.log else one for one in (self.low, self.high, value))
+        place = (given - low) / (high - low)
+        return 1 - place if self.falling else place
+
 
 @dataclass(frozen=True, kw_only=True)
 class Severity:

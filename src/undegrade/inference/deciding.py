@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Generic
@@ -13,7 +13,7 @@ import numpy as np
 from undegrade.images.colour import blended
 from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
-from undegrade.inference.ways import UNCHECKED, Measured, measure, repair
+from undegrade.inference.ways import UNCHECKED, Measured, find_certain, is_certain, measure, repair
 
 TRIED = 4  # parts of a picture on which repairs are tried
 STEPS = 3  # repairs of one picture, at most
@@ -50,7 +50,7 @@ class Decider(Generic[F]):
         """
         if not self.backend.labels:
             return Treatment(finding=None, steps=(Step(kind=None, context=_mean(look.contexts)),))
-        finding = self.judge.name(look.contexts, self.backend.labels)
+        finding = self._named(look)
         steps: list[Step] = []
         reasons: list[str] = []
         # What was not there at first is a trace of a repair, and no reason for another one.
@@ -69,9 +69,17 @@ class Decider(Generic[F]):
             steps += following
             if not self.judge.checks:
                 break
-            current = self.judge.name(look.contexts, self.backend.labels)
+            current = self._named(look)
         doubts = self.judge.doubts(finding, current, tuple(step.kind for step in steps if step.kind is not None))
         return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys([*doubts, *reasons])))
+
+    def _named(self, look: Look) -> F:
+        certain = self.certain(look.parts) if look.still else {}
+        return self.judge.name(look.contexts, self.backend.labels, certain)
+
+    def certain(self, parts: Sequence[Pixels]) -> dict[str, float]:
+        """What is in a still picture for certain, by samples of it, if the judge wants to know."""
+        return find_certain(parts) if self.judge.measures else {}
 
     def _next(
         self, kinds: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...], look: Look
@@ -123,6 +131,8 @@ class Decider(Generic[F]):
             network = cache(partial(self._made, look, first))
             if not then and (found := self._measured(first, look)) is not None:
                 yield self._try(look, first, found, network)
+                if is_certain(found):
+                    return
             alone[first] = self._try(look, first, None, network)
         begun = alone[first]
         if not then:
@@ -152,6 +162,7 @@ class Decider(Generic[F]):
             after=after.contexts,
             parts=tuple(look.parts[number] for number in chosen),
             repaired=after.parts,
+            certain=is_certain(measured),
         )
         step = Step(kind=kind, context=self._turned(_mean(look.contexts), kind), measured=measured)
         return _Tried(steps=[step], trial=trial, after=after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -99,13 +99,19 @@ class Restorer(Generic[F]):
         beyond = self.judge.beyond(rows.height, rows.width)
         if beyond is not None:
             return beyond
-        finding = self.name(np.stack([self.see(part) for part in self._parts(rows)]))
+        parts = self._parts(rows)
+        finding = self.name(np.stack([self.see(part) for part in parts]), self._decider.certain(parts))
         assert finding is not None  # as there are labels
         return finding
 
-    def name(self, contexts: Pixels) -> F | None:
-        """The diagnosis that contexts (N, num_context) of parts stand for; None where the model names nothing."""
-        return self.judge.name(contexts, self.backend.labels) if self.backend.labels else None
+    def name(self, contexts: Pixels, certain: Mapping[str, float]) -> F | None:
+        """The diagnosis that contexts (N, num_context) of parts stand for; None where the model names nothing.
+
+        Args:
+            contexts: of parts of a picture.
+            certain: what was measured to be in it.
+        """
+        return self.judge.name(contexts, self.backend.labels, certain) if self.backend.labels else None
 
     def look(self, picture: Picture) -> Look:
         """What can be seen of a picture in samples of it; `decide` takes it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -54,6 +54,7 @@ class Trial:
         after: (N, num_context), of the repaired ones.
         parts: as they were, (3, h, w) in [0, 1] each.
         repaired: the same parts afterwards, clipped.
+        certain: whether it went by what is there for certain (`ways.is_certain`).
     """
 
     kinds: tuple[str, ...]
@@ -61,6 +62,7 @@ class Trial:
     after: Pixels
     parts: tuple[Pixels, ...]
     repaired: tuple[Pixels, ...]
+    certain: bool = False
 
 
 class Verdict(Protocol):
@@ -90,8 +92,14 @@ class Judge(Protocol[F]):
     def measures(self) -> bool:
         """Whether repairs by what is measured are tried, too."""
 
-    def name(self, contexts: Pixels, labels: tuple[str, ...]) -> F:
-        """The diagnosis of a picture from the contexts of its parts, (N, num_context), and the model's labels."""
+    def name(self, contexts: Pixels, labels: tuple[str, ...], certain: Mapping[str, float]) -> F:
+        """The diagnosis of a picture.
+
+        Args:
+            contexts: of its parts, (N, num_context).
+            labels: the model's.
+            certain: what was measured to be there (`ways.find_certain`).
+        """
 
     def beyond(self, height: int, width: int) -> F | None:
         """The diagnosis of a picture that is too small to be judged; None of one that is not."""

@@ -26,6 +26,21 @@ def measure(kind: str, parts: Sequence[Pixels]) -> Measured | None:
     return way(parts) if way else None
 
 
+def find_certain(parts: Sequence[Pixels]) -> dict[str, float]:
+    """What is in a whole picture for certain, as nothing else looks like it, and how bad, in its severity's unit.
+
+    Args:
+        parts: as for `measure`.
+    """
+    found = find_compression(parts)
+    return {"jpeg": found.quality} if found else {}
+
+
+def is_certain(measured: Measured | None) -> bool:
+    """Whether what was measured is there for certain, and bounds what a repair by it can do to a picture."""
+    return isinstance(measured, Compression)
+
+
 def repair(part: Pixels, measured: Measured | None, network: Callable[[], Pixels]) -> Pixels:
     """A part of a picture (3, H, W), repaired by what was measured; same shape, not clipped.
 

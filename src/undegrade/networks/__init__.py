@@ -5,6 +5,7 @@ from undegrade.networks.base import GuidedNetwork, RestorationNetwork
 from undegrade.networks.classifier import DegradationClassifier
 from undegrade.networks.diffir import DiffIR
 from undegrade.networks.dwformer import DWFormer
+from undegrade.networks.guided_cascade import GuidedCascade
 from undegrade.networks.guided_conv import GuidedConv
 from undegrade.networks.guided_unet import GuidedUNet
 from undegrade.networks.hogformer import HOGformer
@@ -29,6 +30,7 @@ NETWORKS: dict[str, type[RestorationNetwork]] = {
     "pip_nafnet": PIPNAFNet,
     "textpromptir": TextPromptIR,
     "guided_unet": GuidedUNet,
+    "guided_cascade": GuidedCascade,
 }
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "DWFormer",
     "DegradationClassifier",
     "DiffIR",
+    "GuidedCascade",
     "GuidedConv",
     "GuidedNetwork",
     "GuidedUNet",

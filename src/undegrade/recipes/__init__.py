@@ -22,7 +22,12 @@ from undegrade.recipes.published import (
     published_cdd11,
     published_cdd11_debug,
 )
-from undegrade.recipes.release import release_default, release_default_debug
+from undegrade.recipes.release import (
+    release_default,
+    release_default_debug,
+    release_quality,
+    release_quality_debug,
+)
 from undegrade.recipes.restorers import (
     published_adair,
     published_adair_debug,
@@ -45,6 +50,8 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "universal-small-debug": universal_small_debug,
     "release-default": release_default,
     "release-default-debug": release_default_debug,
+    "release-quality": release_quality,
+    "release-quality-debug": release_quality_debug,
     "published-3d": published_3d,
     "published-3d-debug": published_3d_debug,
     "published-5d": published_5d,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from undegrade.data.mixture import MixtureConfig
 from undegrade.degradations import DEGRADATIONS, TEN
-from undegrade.networks import DegradationClassifier, GuidedUNet
+from undegrade.networks import DegradationClassifier, GuidedCascade, GuidedUNet
 from undegrade.objectives import DegradationClassification, Relighting, SelectiveRestoration
 from undegrade.recipes.debug import debug
 from undegrade.training.recipe import Recipe, Stage
@@ -66,6 +66,27 @@ def release_default() -> Recipe:
         holdout=10,
         stages=_stages(),
     )
+
+
+def release_quality() -> Recipe:
+    """The second network of the `quality` model, which goes over what `default` makes of noise and of JPEG.
+
+    Begins with `--start` the weights of `default`, which stay as they are; about two hours of two CPU cores with
+    bfloat16.
+    """
+    default = release_default()
+    last = default.stages[-1]
+    weights = tuple(int(label in ("noise", "jpeg")) for label in WEIGHTS)
+    stage = replace(
+        last,
+        steps=9_000,
+        batch=8,
+        lr=1e-3,
+        mixture=tuple({**dict(last.mixture), "weights": weights}.items()),
+        still=("classifier", "network.first"),
+        kinds=(),
+    )
+    return replace(default, name="release-quality", network=GuidedCascade.Config(own=1024), stages=(stage,))
 
 
 def _stages() -> tuple[Stage, ...]:
@@ -148,3 +169,10 @@ def _light(stage: Stage) -> Stage:
 def release_default_debug() -> Recipe:
     """The same path in seconds; what the end-to-end test runs."""
     return debug(release_default(), GuidedUNet.Config(channels=(8, 8, 8), glance=8, own=32))
+
+
+def release_quality_debug() -> Recipe:
+    """The same path in seconds, but for the weights to begin with."""
+    return debug(
+        release_quality(), GuidedCascade.Config(channels=(8, 8, 8), glance=8, own=32, wider=(8, 8), deeper=(1,))
+    )

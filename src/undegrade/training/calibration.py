@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from undegrade.degradations import DEGRADATIONS
 from undegrade.diagnosis.diagnosis import LIKELY
 from undegrade.diagnosis.head import FAR, QUANTILES, STRENGTHS, Head, sigmoid, unit
-from undegrade.diagnosis.severity import Scale
 from undegrade.training.observations import Observations
+from undegrade.training.specimens import scale_of
 
 Numbers = NDArray[np.float32]
 
@@ -264,16 +264,6 @@ def _platt(logits: Numbers, held_out: Observations) -> tuple[Numbers, Numbers]:
         optimiser.step(closure)
         slopes[kind], shifts[kind] = line.detach().numpy()
     return slopes, shifts
-
-
-def scale_of(kind: str) -> Scale:
-    """What the levels of a degradation of the catalogue are: the range of its first severity."""
-    units = DEGRADATIONS[kind].units()
-    if not units:
-        return Scale()
-    field, about = next(iter(units.items()))
-    low, high = getattr(DEGRADATIONS[kind](), field)
-    return Scale(field=field, unit=about.text, low=low, high=high, log=about.log, falling=about.falling)
 
 
 def _numbers(layer: nn.Linear) -> tuple[Numbers, Numbers]:

@@ -17,6 +17,7 @@ from undegrade.degradations.camera_noise import CameraNoise
 from undegrade.degradations.chain import Chain, single_names
 from undegrade.degradations.jpeg import Jpeg
 from undegrade.degradations.poisson_noise import PoissonNoise
+from undegrade.diagnosis.severity import Scale
 from undegrade.metrics import psnr, quantise
 
 Pixels = NDArray[np.float32]
@@ -159,15 +160,18 @@ def first_level(name: str, severities: dict[str, float]) -> float:
     >>> first_level("jpeg", {"quality": 90.0, "chroma": 2.0})
     0.0
     """
-    step = DEGRADATIONS[name]()
-    units = step.units()
+    scale = scale_of(name)
+    return scale.level(severities[scale.field]) if scale.field else 1.0
+
+
+def scale_of(kind: str) -> Scale:
+    """What the levels of a degradation of the catalogue are: the range of its first severity."""
+    units = DEGRADATIONS[kind].units()
     if not units:
-        return 1.0
-    field, unit = next(iter(units.items()))
-    low, high = getattr(step, field)
-    scale = np.log if unit.log else float
-    place = (scale(severities[field]) - scale(low)) / (scale(high) - scale(low))
-    return float(1 - place if unit.falling else place)
+        return Scale()
+    field, about = next(iter(units.items()))
+    low, high = getattr(DEGRADATIONS[kind](), field)
+    return Scale(field=field, unit=about.text, low=low, high=high, log=about.log, falling=about.falling)
 
 
 def crop_of(photo: NDArray[np.uint8], rng: np.random.Generator, side: int) -> Tensor:

@@ -8,13 +8,15 @@ from pathlib import Path
 import torch
 
 from undegrade.errors import UndegradeError
-from undegrade.networks import UniversalRestorer
+from undegrade.networks import GuidedCascade, GuidedUNet, RestorationNetwork, UniversalRestorer
 from undegrade.networks.checkpoint import load_checkpoint
 
 
 @torch.no_grad()
 def start_from(model: UniversalRestorer, path: Path) -> str:
     """Take the weights of the checkpoint: the network's, and the heads' where they have the same labels and shapes.
+
+    A cascade also begins with its first network alone.
 
     Returns:
         What was taken and what begins afresh, as a sentence.
@@ -23,18 +25,22 @@ def start_from(model: UniversalRestorer, path: Path) -> str:
         UndegradeError: the checkpoint cannot be read, or is of another network; the first difference is named.
     """
     given = load_checkpoint(path)
-    if type(given.network) is not type(model.network):
-        wanted, found = type(model.network).__name__, type(given.network).__name__
+    network: RestorationNetwork = model.network
+    if isinstance(network, GuidedCascade) and isinstance(given.network, GuidedUNet):
+        network = network.first
+    if type(given.network) is not type(network):
+        wanted, found = type(network).__name__, type(given.network).__name__
         raise UndegradeError(f"{path}: holds a {found}; the recipe trains a {wanted}, choose another checkpoint")
-    ours, theirs = asdict(model.network.config), asdict(given.network.config)
+    ours, theirs = asdict(network.config), asdict(given.network.config)
     other = next((name for name in ours if ours[name] != theirs[name]), None)
     if other:
         raise UndegradeError(
             f"{path}: the network's {other} is {theirs[other]}, the recipe's {ours[other]}; "
             f"set network.{other}, or choose another checkpoint"
         )
-    model.network.load_state_dict(given.network.state_dict())
-    taken, afresh = ["network"], list[str]()
+    network.load_state_dict(given.network.state_dict())
+    taken = ["network" if network is model.network else "the first network"]
+    afresh = list[str]()
     for name in ("classifier", "answers"):
         head, source = getattr(model, name), getattr(given, name)
         if head is None:

@@ -48,7 +48,7 @@ class Ledger:
             return None
         stored = json.loads(path.read_text())
         return Treatment(
-            finding=restorer.name(np.array(stored["contexts"], np.float32)),
+            finding=restorer.name(np.array(stored["contexts"], np.float32), {}),
             steps=tuple(
                 Step(kind=kind, context=np.array(context, np.float32), strength=strength)
                 for kind, strength, context in stored["steps"]
