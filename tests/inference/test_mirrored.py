@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from undegrade.images.padding import pad_to_multiple
-from undegrade.inference.backend import Pixels
+from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.mirrored import Mirrored
 from undegrade.inference.openvino import OpenVinoBackend
 from undegrade.inference.treatment import steered
@@ -67,3 +67,42 @@ def test_it_is_made_ready_as_the_model_is(model: Path, backend: OpenVinoBackend,
     assert rounded.backend.exact() is None or isinstance(rounded.exact(), Mirrored)
     np.testing.assert_array_equal(Mirrored(backend).see(image), context)
     assert Mirrored(backend).name == f"{backend.name}, mirrored"
+
+
+class Darker(Backend):
+    """Halves what it is given."""
+
+    name, labels, size_multiple, multi_label = "darker", (), 16, False
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[int, int]] = []
+
+    def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:
+        return image / 2, np.zeros(1, np.float32)
+
+    def for_size(self, height: int, width: int) -> Backend:
+        self.sizes.append((height, width))
+        return self
+
+
+def test_a_larger_model_repairs_some_kinds(backend: OpenVinoBackend, image: Pixels) -> None:
+    larger, opened = Darker(), list[int]()
+
+    def opening() -> Backend:
+        opened.append(1)
+        return larger
+
+    kind, other = backend.labels[1:3]
+    both, alone = Mirrored(backend, opening, (kind,)), Mirrored(backend)
+    own = backend.run(image)[1]
+    contexts = {name: steered(own, backend.labels, name) for name in (kind, other)}
+    np.testing.assert_array_equal(both.run(image, contexts[other])[0], alone.run(image, contexts[other])[0])
+    assert not opened
+    sized = both.for_size(48, 64)
+    for one in (both, sized):
+        np.testing.assert_array_equal(one.run(image, contexts[kind])[0], image / 2)
+        one.run(image, contexts[kind])
+    assert (opened, larger.sizes) == ([1], [(48, 64)])
+    named = Mirrored(backend, opening, backend.labels)  # whatever it is that the model sees
+    np.testing.assert_array_equal(named.run(image)[0], image / 2)
+    np.testing.assert_array_equal(named.run(image)[1], own)

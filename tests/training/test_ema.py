@@ -71,6 +71,16 @@ def test_settled_statistics_are_those_of_the_averaged_weights() -> None:
     assert (seen[0].std((0, 2, 3)) - 1).abs().max() < 0.05
 
 
+def test_norms_that_keep_still_keep_their_statistics() -> None:
+    model = build(RECIPES["universal-small-debug"]()).train()
+    model.classifier.requires_grad_(False)
+    pictures = torch.rand(4, 3, 32, 32)
+    batch = Batch(degraded=pictures, clean=pictures, label=torch.zeros(4, dtype=torch.int64))
+    settled = Ema(model, 0.9, [batch]).settled()
+    for key, value in model.classifier.state_dict().items():
+        assert torch.equal(settled.classifier.state_dict()[key], value)
+
+
 @pytest.mark.parametrize("number", [1, 10])
 def test_constant_weights_are_their_own_average(number: int) -> None:
     model = nn.Linear(4, 4)

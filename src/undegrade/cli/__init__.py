@@ -7,6 +7,7 @@ failed and the others were done, 2 the command cannot be carried out as given.
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 import traceback
@@ -38,7 +39,7 @@ from undegrade.cli import (
 from undegrade.errors import UndegradeError
 from undegrade.inference.extras import needs_train
 
-MALLOPT_MMAP_THRESHOLD = -3  # of malloc.h
+MALLOPT_TRIM_THRESHOLD, MALLOPT_MMAP_THRESHOLD = -1, -3  # of malloc.h
 LARGE_ARRAY = 4 << 20  # bytes: a tile's planes are smaller, and asking for each anew would take twice as long
 LEAN = ("restore", "diagnose", "video")  # verbs that keep to a budget; PyTorch is a third slower if memory is returned
 
@@ -102,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((argument for argument in given if not argument.startswith("-")), "")
+    # Of NumPy, whose threads wait for work by turning in circles, on cores that are busy with other parts of a picture.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if verb in LEAN:
         _return_memory()
     try:
@@ -122,6 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _return_memory() -> None:
-    """Large arrays go back to the system when they are dropped: glibc would keep those below 32 MB for later."""
+    """Large arrays go back to the system when they are dropped: glibc would keep those below 32 MB for later.
+
+    Of small ones as much as a large one takes is kept, or each tile would have to ask for them anew.
+    """
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(MALLOPT_MMAP_THRESHOLD, LARGE_ARRAY)
+        for setting in (MALLOPT_MMAP_THRESHOLD, MALLOPT_TRIM_THRESHOLD):
+            ctypes.CDLL(None).mallopt(setting, LARGE_ARRAY)

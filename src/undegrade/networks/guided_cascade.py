@@ -65,7 +65,7 @@ class GuidedCascade(GuidedNetwork):
         deeper: tuple[int, ...] = (3, 2)  # its blocks of each level but the coarsest, finest first, going down and up
         bottom: int = 2  # its blocks at the coarsest level
         own_again: int = 0  # what each kind adds to its kernels, as `own`
-        finished: tuple[int, ...] = (1, 2)  # columns of the guide: labels whose repair is gone over; noise and JPEG
+        finished: tuple[int, ...] = (1, 2, 6, 7, 9, 10)  # columns of the guide: labels whose repair is gone over
 
         def __post_init__(self) -> None:
             """Refuse what cannot be built."""

@@ -42,8 +42,12 @@ class Ema:
 
     @torch.no_grad()
     def settled(self) -> UniversalRestorer:
-        """The average, with the statistics of its batch norms measured for it: the raw weights' are not its own."""
-        norms = [m for m in self.average.modules() if isinstance(m, nn.BatchNorm2d)]
+        """The average, with the statistics of its batch norms measured for it: the raw weights' are not its own.
+
+        Those of norms that keep still stay as they are.
+        """
+        both = zip(self.average.modules(), self.model.modules(), strict=True)
+        norms = [m for m, raw in both if isinstance(m, nn.BatchNorm2d) and raw.weight.requires_grad]
         if norms and self.calibration:
             momentum = norms[0].momentum
             for norm in norms:
