@@ -22,7 +22,7 @@ class Trial:
     after: Numbers
     parts: tuple[Numbers, ...]
     repaired: tuple[Numbers, ...]
-    certain: bool = False
+    assurance: str = ""
 
 
 def test_several_kinds_are_named_with_how_badly(head: Head, context: Context) -> None:
@@ -78,10 +78,18 @@ def test_a_repair_of_what_is_there_for_certain_need_not_promise_anything(
     picture = 0.2 + 0.6 * scene(64, 64)
     wary = replace(head, gain=(*head.gain[:-1], np.full(6, -3, np.float32)))
     assert Gate(head=wary).weigh(trial(context, picture, picture)).strength == 0
-    verdict = Gate(head=wary).weigh(trial(context, picture, picture, certain=True))
+    verdict = Gate(head=wary).weigh(trial(context, picture, picture, assurance="certain"))
     assert (verdict.strength, verdict.gain, verdict.reason) == (1, 0.5, "")
     red = picture * np.array([1, 0.5, 0.5], np.float32)[:, None, None]
-    assert "colours" in Gate(head=wary).weigh(trial(context, picture, red, certain=True)).reason
+    assert "colours" in Gate(head=wary).weigh(trial(context, picture, red, assurance="certain")).reason
+
+
+def test_of_what_is_clear_it_is_enough_to_expect_a_little(head: Head, context: Context, scene: Scene) -> None:
+    picture = 0.2 + 0.6 * scene(64, 64)
+    for expected, strength in ((0.6, 1), (0.4, 0)):
+        wary = replace(head, gain=(*head.gain[:-1], np.array([-3, -1, expected] * 2, np.float32)))
+        assert Gate(head=wary).weigh(trial(context, picture, picture)).strength == 0
+        assert Gate(head=wary).weigh(trial(context, picture, picture, assurance="clear")).strength == strength
 
 
 def test_what_is_asked_for_is_tried_and_nothing_twice(head: Head, context: Context) -> None:

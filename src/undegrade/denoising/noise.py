@@ -31,6 +31,11 @@ class NoiseLevel:
     sigmas: Pixels
     slopes: Pixels = field(default_factory=lambda: np.zeros((3, 2), np.float32))
 
+    @property
+    def is_coarse(self) -> bool:
+        """Whether a camera has smoothed it."""
+        return bool(self.slopes.any())
+
     def of_squares(self, size: int) -> Pixels:
         """(3, 1, size, 1, size), the standard deviation of each wave of squares."""
         return spread(self.sigmas, self.slopes, size)[:, None, :, None]

@@ -27,6 +27,10 @@ IN_TURN = (("low_light", "haze"),)
 STRANGE, DARING = 1.0, 1.5
 CERTAIN = 0.99  # probability of what was measured to be there
 USUAL_GAIN = 0.5  # dB, of what is repaired for certain, whatever else is foretold of it
+# The gain, dB, that it is enough to expect, by what was measured: of what is there for certain nothing has to be
+# promised; of a camera's noise, where it is named, half a decibel told it from what was well (docs/experiments.md,
+# 30 November 2026); of all else expecting is not enough.
+ENOUGH = {"certain": -np.inf, "clear": 0.5, "": np.inf}
 EXPECTED = QUANTILES.index(0.5)
 TONAL = ("haze", "low_light")  # kinds whose repair has to change light and colour
 COVERING = ("rain", "snow", "inpainting")  # kinds that lie over it, and may be most of what is seen of a flat one
@@ -69,8 +73,8 @@ class Tried(Protocol):
         """Afterwards."""
 
     @property
-    def certain(self) -> bool:
-        """Whether it went by what is there for certain, and cannot do more than undo that."""
+    def assurance(self) -> str:
+        """How much what was measured says for it, one of `ENOUGH`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +102,8 @@ class Gate:
     such repairs exceed (three of four, of some kinds), is more than was found to be needed for few to do harm
     (`Head.demanded`), at full strength, at three quarters or at half; more of it where the kind is faint, as other
     things look like a little of it (`Head.demanded_faint`). Two repairs in one trial have a demand of their own,
-    `Head.demanded_in_turn`, and are done wholly or not at all. What goes by something that is there for certain, and
-    cannot do more than undo that, need not promise anything.
+    `Head.demanded_in_turn`, and are done wholly or not at all. Less is
+    demanded of what goes by something that was measured (`ENOUGH`).
 
     Args:
         head: of the model.
@@ -245,8 +249,8 @@ class Gate:
             return Judgement(strength=0, gain=0, reason=f"{phrase}: a repair would change what is in the picture")
         treated = np.tile(self.head.mask(trial.kinds), (len(facts), 1))
         foretold = self.head.foretell(trial.before, trial.after, facts, treated).mean(0)  # (S, Q)
-        if trial.certain:
-            return Judgement(strength=1, gain=max(USUAL_GAIN, float(foretold[0, EXPECTED])))
+        if (expected := float(foretold[0, EXPECTED])) > ENOUGH[trial.assurance]:
+            return Judgement(strength=1, gain=max(USUAL_GAIN, expected))
         quantile = min(self.head.quantile(place) for place in places)  # the most cautious
         for strength, gain, demand in zip(self.head.strengths, foretold, self._demands(trial, places), strict=True):
             if gain[quantile] > demand:

@@ -13,7 +13,7 @@ import numpy as np
 from undegrade.images.colour import blended
 from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
-from undegrade.inference.ways import UNCHECKED, Measured, find_certain, is_certain, measure, repair
+from undegrade.inference.ways import UNCHECKED, Measured, assurance_of, find_certain, measure, repair
 
 TRIED = 4  # parts of a picture on which repairs are tried
 STEPS = 3  # repairs of one picture, at most
@@ -131,7 +131,7 @@ class Decider(Generic[F]):
             network = cache(partial(self._made, look, first))
             if not then and (found := self._measured(first, look)) is not None:
                 yield self._try(look, first, found, network)
-                if is_certain(found):
+                if assurance_of(found) == "certain":
                     return
             alone[first] = self._try(look, first, None, network)
         begun = alone[first]
@@ -162,7 +162,7 @@ class Decider(Generic[F]):
             after=after.contexts,
             parts=tuple(look.parts[number] for number in chosen),
             repaired=after.parts,
-            certain=is_certain(measured),
+            assurance=assurance_of(measured),
         )
         step = Step(kind=kind, context=self._turned(_mean(look.contexts), kind), measured=measured)
         return _Tried(steps=[step], trial=trial, after=after)

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from undegrade.inference.backend import Pixels
-from undegrade.inference.ways import Measured, name_of
+from undegrade.inference.ways import Assurance, Measured, name_of
 
 
 class Finding(Protocol):
@@ -54,7 +54,7 @@ class Trial:
         after: (N, num_context), of the repaired ones.
         parts: as they were, (3, h, w) in [0, 1] each.
         repaired: the same parts afterwards, clipped.
-        certain: whether it went by what is there for certain (`ways.is_certain`).
+        assurance: how much what was measured says for it (`ways.assurance_of`).
     """
 
     kinds: tuple[str, ...]
@@ -62,7 +62,7 @@ class Trial:
     after: Pixels
     parts: tuple[Pixels, ...]
     repaired: tuple[Pixels, ...]
-    certain: bool = False
+    assurance: Assurance = ""
 
 
 class Verdict(Protocol):

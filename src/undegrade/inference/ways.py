@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from undegrade.denoising import NoiseLevel, find_noise, refine
 from undegrade.inference.backend import Pixels
 
 Measured = Blur | NoiseLevel | Compression
+Assurance = Literal["certain", "clear", ""]
 ALIGNED = 16  # pixels: blocks of JPEG's colours
 
 
@@ -36,9 +38,15 @@ def find_certain(parts: Sequence[Pixels]) -> dict[str, float]:
     return {"jpeg": found.quality} if found else {}
 
 
-def is_certain(measured: Measured | None) -> bool:
-    """Whether what was measured is there for certain, and bounds what a repair by it can do to a picture."""
-    return isinstance(measured, Compression)
+def assurance_of(measured: Measured | None) -> Assurance:
+    """How much what was measured says for a repair by it.
+
+    "certain": it is there, and bounds what the repair can do to a picture. "clear": where it is named, hardly anything
+    that is well measures like it. Nothing: it says how to repair, not whether to.
+    """
+    if isinstance(measured, NoiseLevel) and measured.is_coarse:
+        return "clear"
+    return "certain" if isinstance(measured, Compression) else ""
 
 
 def repair(part: Pixels, measured: Measured | None, network: Callable[[], Pixels]) -> Pixels:
