@@ -34,6 +34,20 @@ def test_a_recipe_of_ones_own_that_fails_is_one_line(
     assert error.count("\n") == 1
 
 
+def test_a_recipe_that_goes_on_from_a_model_has_to_be_given_it(
+    photo_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo_file.with_name("other.png").write_bytes(photo_file.read_bytes())
+    run = ["--clean", str(photo_file.parent), "--set", "holdout=2", "--out", str(tmp_path / "run")]
+    assert main(["train", "release-quality", *run]) == 2
+    error = capsys.readouterr().err
+    assert "error: release-quality begins with the weights of default; give them: --start default\n" in error
+    assert main(["train", "release-quality", *run, "--start", "universal-small"]) == 2
+    error = capsys.readouterr().err
+    assert "universal-small.safetensors: holds a NAFNet; the recipe trains a GuidedCascade, choose another" in error
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_damaged_photo_is_one_line(
     photo_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

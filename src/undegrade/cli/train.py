@@ -52,7 +52,8 @@ def train(
         float, typer.Option(min=0.01, help="Save and stop after so long; --resume goes on.", show_default=False)
     ] = math.inf,
     start: Annotated[
-        Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with the weights of this file; not with --resume.")
+        Path | None,
+        typer.Option(metavar="MODEL", help="Begin with the weights of this file or shipped model; not with --resume."),
     ] = None,
     parts: Annotated[
         int, typer.Option(min=1, help="In which a process goes through its share of a batch, to need less memory.")
@@ -63,6 +64,7 @@ def train(
     Several processes share each batch: accelerate launch --num_processes N -m undegrade train ... (docs/training.md).
     """
     from undegrade.data.places import assign
+    from undegrade.inference.models import MODELS
     from undegrade.training.recipe import override
 
     until = time.monotonic() + 60 * minutes
@@ -73,6 +75,8 @@ def train(
         places = assign(chosen.mixture.pairs, pairs or [])
         photos = (clean or _default_photos()) if chosen.mixture.needs_photos else None
         folder = out or Path("runs") / chosen.name
+        if str(start) in MODELS:
+            start = MODELS[str(start)].path.with_suffix(".safetensors")
         pace = _pace(chosen, workers=workers, parts=parts, until=until)
         checkpoint = _carry_out(chosen, photos, places, folder, pace, resume=resume or _again(folder), start=start)
     if _is_first():

@@ -18,6 +18,7 @@ def debug(recipe: Recipe, network: Any = None) -> Recipe:
     return replace(
         recipe,
         name=f"{recipe.name}-debug",
+        begins_with="",
         network=network or replace(recipe.network, width=8, encoder=(1, 1, 1), middle=1, decoder=(1, 1, 1)),
         classifier=replace(recipe.classifier, max_channels=8),
         stages=tuple(replace(s, steps=3, batch=4, crop=32, warmup=1, bf16=False) for s in recipe.stages),

@@ -82,6 +82,7 @@ def release_quality() -> Recipe:
     return replace(
         default,
         name="release-quality",
+        begins_with="default",
         network=GuidedCascade.Config(own=1024, finished=tuple(map(list(WEIGHTS).index, FINISHED))),
         stages=(
             replace(grain, steps=1_500, lr_floor=0.94),

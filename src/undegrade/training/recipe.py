@@ -74,6 +74,7 @@ class Recipe:
     sharpness: float = 1.0  # of the steering in the finished model; while it is trained, its objective's
     holdout: int = 20  # every n-th photo is held out for validation
     seed: int = 0  # of the initial weights
+    begins_with: str = ""  # the shipped model whose weights have to be given (`--start`); otherwise any may be
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""

@@ -148,6 +148,9 @@ class Run:
 
     def _start(self, accelerator: Accelerator, model: UniversalRestorer, path: Path | None) -> str:
         """Take the weights of a checkpoint, if there is one; the other processes get the first one's with `fit`."""
+        if path is None and self.recipe.begins_with:
+            before = self.recipe.begins_with
+            raise UndegradeError(f"{self.recipe.name} begins with the weights of {before}; give them: --start {before}")
         return first_alone(accelerator, lambda: start_from(model, path)) if path else ""
 
     def _open(self, resume: bool) -> None:
