@@ -1,7 +1,7 @@
-"""Even noise repaired by the network alone, and refined in the cosine transform.
+"""Noise repaired by the network alone, and refined in the cosine transform, told that it is noise; and unaided.
 
-Centres of 256 pixels of clean pictures, with Gaussian noise, that of photons, and a camera's, in steps of 1/255; told
-that it is noise, unchecked.
+Centres of 256 pixels of clean pictures, with Gaussian noise, that of photons, and a camera's, weak or not, as it is or
+in a JPEG file, in steps of 1/255. Unaided the model has to see for itself that there is noise.
 
 python benchmarks/denoising.py CLEAN [MODEL] > benchmarks/results/denoising.json
 """
@@ -18,50 +18,57 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import undegrade
 from deblurring import Pixels, centre
 from machine import facts
-from undegrade.degradations import DEGRADATIONS
+from undegrade.degradations import Step, replay
+from undegrade.degradations.camera_noise import CameraNoise
+from undegrade.degradations.chain import Chain
+from undegrade.degradations.jpeg import Jpeg
+from undegrade.degradations.noise import GaussianNoise
+from undegrade.degradations.poisson_noise import PoissonNoise
 from undegrade.denoising import find_noise, refine
 from undegrade.evaluation.peers import PEERS
 from undegrade.evaluation.sets import open_pictures
-from undegrade.images.picture import to_unit
-from undegrade.inference.backends import open_backend
-from undegrade.inference.models import find_model
+from undegrade.images.picture import Picture, to_unit
 from undegrade.inference.treatment import steered
 from undegrade.metrics import psnr, quantise
 
-NOISES = {
-    "sigma 5": ("noise", {"sigma": 5.0}),
-    "sigma 10": ("noise", {"sigma": 10.0}),
-    "sigma 25": ("noise", {"sigma": 25.0}),
-    "sigma 50": ("noise", {"sigma": 50.0}),
-    "photons": ("poisson_noise", None),
-    "camera": ("camera_noise", None),
+CAMERA, FILE = CameraNoise(), Jpeg(quality=(95, 95))
+# What is applied, and how far each severity lies from its weakest, 0, to its strongest, 1.
+NOISES: dict[str, tuple[Step, float]] = {
+    **{f"sigma {sigma}": (GaussianNoise(sigma=(sigma, sigma)), 0.5) for sigma in (5, 10, 25, 50)},
+    "photons": (PoissonNoise(), 0.5),
+    "camera, weak": (CAMERA, 0.1),
+    "camera": (CAMERA, 0.5),
+    "camera, JPEG of quality 95": (Chain(steps=(CAMERA, FILE)), 0.5),
+    "camera, weak, JPEG of quality 95": (Chain(steps=(CAMERA, FILE)), 0.1),
 }
 
 
 def main() -> None:
     pictures = open_pictures(Path(sys.argv[1]), None)[0]
     clean = [centre(to_unit(pictures.load(number)[1])) for number in range(len(pictures.pairs))]
-    backend = open_backend(find_model(sys.argv[2] if len(sys.argv) > 2 else "default"))
+    restorer = undegrade.load(sys.argv[2] if len(sys.argv) > 2 else "default")
+    rows = [row(name, clean, restorer) for name in NOISES]
+    print(json.dumps({"pictures": len(clean), "rows": rows, "machine": facts()}, indent=1))
+
+
+def row(name: str, clean: list[Pixels], restorer: undegrade.Restorer) -> dict[str, object]:
+    """Gains in dB, and seconds, of one noise; and how many are named noisy, and how many touched."""
+    step, level = NOISES[name]
+    backend = restorer.backend
 
     def network(picture: Pixels) -> Pixels:
         context = steered(backend.see(picture), backend.labels, "noise")
         return np.clip(backend.run(picture, context)[0], 0, 1)
 
-    rows = [row(name, clean, network) for name in NOISES]
-    print(json.dumps({"pictures": len(clean), "rows": rows, "machine": facts()}, indent=1))
-
-
-def row(name: str, clean: list[Pixels], network: Callable[[Pixels], Pixels]) -> dict[str, object]:
-    """Gains in dB, and seconds, of one noise."""
-    kind, severities = NOISES[name]
-    step = DEGRADATIONS[kind]()
+    found = {"named": 0, "touched": 0}
     gains: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
     for number, picture in enumerate(clean):
         rng = torch.Generator().manual_seed(number)
-        noisy = quantise(step.degrade(torch.from_numpy(picture), rng, severities or step.middle()).numpy())
+        noisy = quantise(replay(torch.from_numpy(picture), step.plan(rng, (level, level))).numpy())
         made: dict[str, Pixels] = {}
 
         def timed(way: str, repair: Callable[[], Pixels], made: dict[str, Pixels] = made) -> None:
@@ -73,12 +80,17 @@ def row(name: str, clean: list[Pixels], network: Callable[[Pixels], Pixels]) -> 
         measured = find_noise([noisy])
         timed("refined", lambda noisy=noisy, measured=measured, made=made: _refined(noisy, made["network"], measured))
         timed("non-local means", lambda noisy=noisy: PEERS["nlm"].restore(noisy, None))
+        unaided = restorer.restore(Picture(pixels=noisy))
+        made["unaided"] = unaided.picture.pixels
+        found["named"] += unaided.diagnosis is not None and "noise" in unaided.diagnosis.present
+        found["touched"] += unaided.changed
         for way, pixels in made.items():
             gains.setdefault(way, []).append(psnr(quantise(np.clip(pixels, 0, 1)), picture) - psnr(noisy, picture))
     return {
         "noise": name,
         "gain_db": {way: round(statistics.fmean(values), 2) for way, values in gains.items()},
         "worst_db": {way: round(min(values), 2) for way, values in gains.items()},
+        "share": {word: round(number / len(clean), 2) for word, number in found.items()},
         "seconds": {way: round(statistics.median(values), 4) for way, values in seconds.items()},
     }
 

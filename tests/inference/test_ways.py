@@ -232,3 +232,22 @@ def test_compression_is_repaired_by_the_network_and_what_was_found(clean: Pixels
     assert psnr(made, clean) > psnr(picture.pixels, clean) + 0.3
     tiled = Restorer(backend, Compressed(clean), tile=(192, 192)).restore(picture, treatment=treatment)
     assert psnr(tiled.picture.pixels, made) > 45
+
+
+def test_what_the_network_promises_does_not_count_beside_what_is_certain(clean: Pixels) -> None:
+    seen: list[str] = []
+
+    class Promising(Compressed):
+        def weigh(self, trial: Trial) -> Judgement:
+            seen.append(trial.assurance)
+            certain = trial.assurance == "certain"
+            return Judgement(strength=self.content if certain else 1, gain=1 if certain else 9)
+
+    bad = DEGRADATIONS["jpeg"]().degrade(torch.from_numpy(clean), torch.Generator(), {"quality": 50, "chroma": 2})
+    picture, backend = Picture(pixels=quantise(bad.numpy())), Softening()
+    backend.labels = ("clean", "jpeg")
+    for content, ways in ((True, ["certain"]), (False, ["certain", ""])):
+        seen.clear()
+        (step,) = Restorer(backend, Promising(clean, content=content)).restore(picture).treatment.steps
+        assert seen == ways
+        assert (step.measured is not None) == content

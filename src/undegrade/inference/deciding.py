@@ -107,6 +107,8 @@ class Decider(Generic[F]):
                 allowed = verdict.strength if len(repaired) == 1 else verdict.strength == 1
                 if allowed and promise > most:
                     best, most = (verdict, tried), promise
+                if allowed and tried.trial.assurance:
+                    break  # what the network alone promises is less sure
             refused += [verdict.reason] * (len(repaired) == 1)  # the network's, with which it is over
         if best is None:
             return [], refused, look
@@ -131,8 +133,6 @@ class Decider(Generic[F]):
             network = cache(partial(self._made, look, first))
             if not then and (found := self._measured(first, look)) is not None:
                 yield self._try(look, first, found, network)
-                if assurance_of(found) == "certain":
-                    return
             alone[first] = self._try(look, first, None, network)
         begun = alone[first]
         if not then:
