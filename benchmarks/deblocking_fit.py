@@ -19,11 +19,8 @@ from deblurring import centre
 from undegrade.deblocking import find_compression
 from undegrade.deblocking.colours import planes
 from undegrade.deblocking.estimation import (
-    BESIDE,
-    BESIDE_COLOUR,
-    FILTERED,
-    FILTERED_COLOUR,
-    LOG_LOUDER,
+    FINISHED,
+    FIRST,
     STRENGTHS,
     Frame,
     _colour,
@@ -51,8 +48,9 @@ def main() -> None:
         half = F.interpolate(torch.from_numpy(whole)[None], scale_factor=0.5, mode="bicubic", antialias=True)[0]
         clean += [centre(one) for one in (whole, half.clamp(0, 1).numpy()) if min(one.shape[1:]) >= SIDE]
     backend = open_backend(find_model(sys.argv[2] if len(sys.argv) > 2 else "default"))
+    shares = FINISHED if "jpeg" in backend.finished else FIRST
     for quality in QUALITIES:
-        sums = {name: (np.zeros((2, 2)), np.zeros(2)) for name in ("brightness", "colour")}
+        sums = {name: (np.zeros((2, 2)), np.zeros(2)) for name in ("brightness", "colour", "network alone")}
         strengths = []
         for picture in clean:
             bad = jpeg_roundtrip(picture, quality)
@@ -65,18 +63,19 @@ def main() -> None:
             was = planes(bad)
             change, truth = planes(made) - was, planes(picture) - was
             frame = Frame(was[0].shape, found.corner)
-            plane, louder = frame.around(was[0]), np.exp(LOG_LOUDER.at(strength)) * frame.around(change[0])
+            plane, louder = frame.around(was[0]), np.exp(shares.log_louder.at(strength)) * frame.around(change[0])
             filtered = frame.inside(_filtered(plane, plane + louder, blocks(plane, BLOCK), found.brightness, 2))
             weight = 1 / float(np.square(truth[0]).mean())
+            add(sums["network alone"], np.zeros_like(change[0]), change[0], truth[0], weight)
             add(sums["brightness"], filtered, change[0], truth[0], weight)
             for number in (1, 2) if found.colour is not None else ():
                 filtered = _colour(was[number], change[number], found.colour)
                 add(sums["colour"], filtered, change[number], truth[number], weight)
         strength = float(np.mean(strengths))
-        best = {name: np.linalg.solve(*both).round(2).tolist() for name, both in sums.items()}
+        best = {name: np.linalg.lstsq(*both)[0].round(2).tolist() for name, both in sums.items()}
         used = {
-            "brightness": [float(line.at(strength).round(2)) for line in (FILTERED, BESIDE)],
-            "colour": [FILTERED_COLOUR, float(BESIDE_COLOUR.at(strength).round(2))],
+            "brightness": [float(line.at(strength).round(2)) for line in (shares.filtered, shares.beside)],
+            "colour": [shares.filtered_colour, float(shares.beside_colour.at(strength).round(2))],
         }
         print(f"quality {quality}, strength {strength:.2f}: filter and network best {best}, used {used}", flush=True)
 

@@ -1,4 +1,4 @@
-"""The tables of README.md, docs/evaluation.md, docs/diagnosis.md and the card of `default`, from evaluations.
+"""The tables of README.md, docs/evaluation.md, docs/diagnosis.md and the cards of the models, from evaluations.
 
 `python benchmarks/evaluation_tables.py`: puts those of results/evaluation.json, severity.json and mixed.json between
 the marks of these pages.
@@ -15,7 +15,7 @@ from tables import put_named, table
 
 HOME = Path(__file__).parents[1]
 RESULTS = HOME / "benchmarks" / "results"
-CARD = HOME / "src" / "undegrade" / "weights" / "default.md"
+CARDS = tuple(HOME / "src" / "undegrade" / "weights" / f"{name}.md" for name in ("default", "quality"))
 MODELS = ("default", "quality", "universal-small", "peer:classical")
 KINDS = {
     "noise": "noise, sigma 25",
@@ -44,7 +44,7 @@ def main() -> None:
         (HOME / "docs" / "evaluation.md", "kodak", of_evaluation(evaluation)),
         (HOME / "docs" / "evaluation.md", "mixed", of_mixed(mixed[0])),
         (HOME / "docs" / "diagnosis.md", "severity", of_severity(severity[0])),
-        (CARD, "kodak", of_card(evaluation[0])),
+        *((card, "kodak", of_card(evaluation[0])) for card in CARDS),
     )
     for page, name, text in texts:
         put_named(page, name, text)

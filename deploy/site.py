@@ -33,6 +33,7 @@ BESIDE = (
     "SECURITY.md",
     "benchmarks/README.md",
     "src/undegrade/weights/default.md",
+    "src/undegrade/weights/quality.md",
     "src/undegrade/weights/universal-small.md",
     "src/undegrade/weights/universal-small.photos.csv",
 )

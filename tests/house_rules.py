@@ -86,6 +86,7 @@ EXCEPTIONS = {
     "layers: web -> __init__": "the service says which version it is",
     "members: degradations/compounds.py -> chain": "is made of chains of members, which it names by text",
     "members: networks/adair.py -> restormer": "is Restormer but for what it adds, and keeps no copy of it",
+    "members: networks/guided_cascade.py -> guided_unet": "has one for its first network",
     "members: networks/universal.py -> classifier": "joins a network with the head that names what it sees",
     "members: networks/base.py -> errors": "has what all configs refuse with",
     "members: networks/checkpoint.py -> __init__": "looks the stored name up in the catalogue",

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 import undegrade
 from undegrade.images import read_picture
-from undegrade.inference import models
-from undegrade.inference.mirrored import Mirrored
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
@@ -63,22 +61,6 @@ def test_a_model_is_loaded_once_until_its_file_changes(model: Path, checkpoint: 
     with pytest.raises(undegrade.UndegradeError, match=r"copy.safetensors: not a readable checkpoint"):
         undegrade.load(copy)
     assert first.backend.labels[0] == "clean"
-
-
-def test_the_twin_that_repairs_mirror_images_is_another_model(
-    model: Path, monkeypatch: pytest.MonkeyPatch, scene: Scene
-) -> None:
-    monkeypatch.setattr(models, "WEIGHTS", model.parent)
-    monkeypatch.setitem(models.MODELS, "tiny", models.ShippedModel(stem="tiny", about="For tests."))
-    monkeypatch.setitem(models.MODELS, "twin", models.ShippedModel(stem="tiny", about="For tests.", mirrored=True))
-    assert isinstance(undegrade.load("twin").backend, Mirrored)
-    assert not isinstance(undegrade.load("tiny").backend, Mirrored)
-    assert "mirrored" in undegrade.Restorer("twin").choice
-    assert models.identity_of("twin") == [*models.identity_of("tiny"), "mirrored"]
-    image = as_array(scene(40, 52), np.uint8)
-    one, other = (undegrade.restore(image, name) for name in ("tiny", "twin"))
-    assert one.diagnosis == other.diagnosis == undegrade.diagnose(image, "twin")
-    assert not np.array_equal(one.image, other.image)
 
 
 def test_degrading_is_replayed_by_its_seed(scene: Scene) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -16,13 +16,12 @@ from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
 from undegrade.images.picture import gray_of
 from undegrade.inference.backend import Backend
-from undegrade.inference.backends import choose, open_backend
+from undegrade.inference.backends import choose
 from undegrade.inference.batch import Done, restore_file
 from undegrade.inference.extras import needs_text, needs_train
 from undegrade.inference.jobs import Job
 from undegrade.inference.memory import parse_size
-from undegrade.inference.mirrored import Mirrored
-from undegrade.inference.models import DEFAULT_MODEL, MODELS, calibration_of, find_model, mirrored_as, taught_of
+from undegrade.inference.models import DEFAULT_MODEL, MODELS, calibration_of, find_model, taught_of
 from undegrade.inference.restorer import Restorer as BaseRestorer
 
 LOADED_AT_ONCE = 4  # models kept in memory
@@ -102,10 +101,6 @@ class Restorer(BaseRestorer[Diagnosis]):
         budget = parse_size(memory) if isinstance(memory, str) else memory
         path = find_model(model)
         chosen = choose(path, device=device, precision=precision)
-        if shipped := mirrored_as(model):
-            opening = partial(open_backend, shipped.larger_path or path, device=device, precision=precision)
-            larger = opening if shipped.larger else None
-            chosen = replace(chosen, backend=Mirrored(chosen.backend, larger, shipped.finished))
         self.choice = chosen.sentence
         wish, backend, self.understood = Wish(only=tuple(only), skip=tuple(skip), force=force), chosen.backend, ""
         if say is not None:

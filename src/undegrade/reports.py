@@ -51,7 +51,10 @@ def treatment_data(treatment: Treatment[Diagnosis]) -> dict[str, Any]:
 
 def told(treatment: Treatment[Diagnosis]) -> str:
     """What was found, and what was not repaired of it and why, for a table."""
-    return "; ".join(text for text in (sentence_of(treatment.finding), treatment.reason) if text)
+    sentence = sentence_of(treatment.finding)
+    if treatment.steps:  # which were forced, where nothing was found
+        sentence = sentence.removesuffix(": left alone")
+    return "; ".join(text for text in (sentence, treatment.reason) if text)
 
 
 def done_data(done: Done[Diagnosis]) -> dict[str, Any]:

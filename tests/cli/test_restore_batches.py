@@ -19,7 +19,6 @@ from PIL import Image
 
 from undegrade.cli import main
 from undegrade.images import Picture, read_picture, write_picture
-from undegrade.inference import models
 from undegrade.inference.jobs import Job
 from undegrade.inference.journal import NAME, PARTS, open_journals
 
@@ -163,20 +162,6 @@ def test_a_second_run_does_only_what_has_changed(
     (out / NAME).write_text("no journal")
     assert run(album, "-o", out) == 2
     assert "the journal is damaged" in capsys.readouterr().err
-
-
-def test_the_twin_that_repairs_mirror_images_does_it_anew(
-    model: Path, album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
-) -> None:
-    monkeypatch.setattr(models, "WEIGHTS", model.parent)
-    for name, mirrored in (("tiny", False), ("twin", True)):
-        monkeypatch.setitem(models.MODELS, name, models.ShippedModel(stem="tiny", about="", mirrored=mirrored))
-    for name, before in (("tiny", 0), ("tiny", 3), ("twin", 0)):
-        capsys.readouterr()
-        command = ["restore", str(album), "-o", str(tmp_path / "out"), "--overwrite", "--model", name, "--json"]
-        assert main(command) == 0
-        *_, summary = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-        assert summary["summary"].get("done before", 0) == before
 
 
 def test_what_others_put_there_after_a_failure_stays(run: Run, flat: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -130,7 +130,19 @@ def test_nothing_is_found_in_what_was_not_compressed(photo: Pixels) -> None:
     for other in (photo, smaller, quantise(np.clip(picture + noise, 0, 1)), np.full((3, 96, 96), 0.5, np.float32)):
         assert find_compression([other]) is None
     assert find_compression([picture[:, :31]]) is None
+    assert find_compression([photo * 2 - np.float32(0.5)]) is None  # beyond black and white, as noise may be
     assert find_compression([compressed(photo, 100)[0]]) is None
+
+
+@pytest.mark.parametrize("enlarged", [4, 8])
+def test_pixel_art_is_not_taken_for_compressed(enlarged: int) -> None:
+    grays = np.random.default_rng(0).integers(0, 4, (64, 64)).astype(np.float32) / 3
+    assert find_compression([np.stack([grays.repeat(enlarged, 0).repeat(enlarged, 1)] * 3)]) is None
+
+
+@pytest.mark.parametrize("quality", [20, 50, 90])
+def test_the_quality_is_that_of_the_steps(photo: Pixels, quality: int) -> None:
+    assert found_in(compressed(photo, quality)[0]).quality == pytest.approx(quality, abs=1)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +161,13 @@ def test_a_better_pilot_makes_it_better_still(photo: Pixels) -> None:
     bad, _ = compressed(photo, 50)
     found = found_in(bad)
     assert psnr(deblock(bad, photo, found), photo) > psnr(deblock(bad, softened(bad), found), photo) + 1
+
+
+def test_more_of_a_finished_pilot_is_kept(photo: Pixels) -> None:
+    picture, _ = compressed(photo, 50)
+    found, pilot = found_in(picture), np.clip((picture + photo) / 2, 0, 1)
+    gains = [psnr(deblock(picture, pilot, found, finished=finished), photo) for finished in (False, True)]
+    assert gains[1] > gains[0] + 0.1
 
 
 def test_a_shifted_grid_is_gone_by(photo: Pixels) -> None:

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from undegrade.denoising import NoiseLevel, find_noise, refine
+from undegrade.denoising.noise import filter_share
 from undegrade.images import read_picture
 from undegrade.metrics import psnr, quantise
 
@@ -83,3 +84,18 @@ def test_parts_of_a_picture_are_refined_as_the_whole(photo: Pixels) -> None:
 def test_no_noise_to_speak_of_changes_nothing(photo: Pixels) -> None:
     made = refine(photo, photo, NoiseLevel(sigmas=np.full(3, 1e-4, np.float32)))
     np.testing.assert_allclose(made, photo, atol=2e-3)
+
+
+def test_the_more_noise_the_more_of_the_pilot_is_kept(photo: Pixels) -> None:
+    shares = []
+    for sigma in (4, 25, 60):
+        bad, pilot = noisy(photo, sigma), np.float32(0.9) * photo
+        found = find_noise([bad])
+        assert found is not None
+        first, finished = (filter_share(found, finished=finished) for finished in (False, True))
+        shares.append((float(first), float(finished)))
+        made = [refine(bad, pilot, found, finished=finished) - pilot for finished in (False, True)]
+        np.testing.assert_allclose(made[0] * finished, made[1] * first, atol=1e-5)
+    assert shares[0] == (1, 1)
+    assert shares[1] == pytest.approx((0.95, 0.4), abs=0.05)
+    assert shares[2] == pytest.approx((0.7, 0.2), abs=0.03)

@@ -65,11 +65,21 @@ def test_what_was_measured_to_be_there_is_named_whatever_it_looks_like(head: Hea
         found = gate.name(np.stack([context(-9, -9, off=off)]), LABELS, {"noise": 20.0})
         assert (found.label, found.present, found.probability) == ("noise", ("noise",), pytest.approx(0.99))
         assert found.severities["noise"].value == pytest.approx(20)
-    assert gate.name(np.stack([context(-9, -9)]), LABELS, {"noise": 70.0}).severities["noise"].level == 1
-    weaker = gate.name(np.stack([context(-9, -9)]), LABELS, {"noise": -1.0})  # than the weakest that is known
-    assert weaker.present == ()
-    assert gate.name(np.stack([context(9, -9)]), LABELS, {"noise": -1.0}).present == ("noise",)
-    assert gate.name(np.stack([context(-9, -9)]), LABELS, {"jpeg": 50.0}).present == ()  # the head does not know it
+    for value, level in ((70.0, 1), (-1.0, 0)):  # beyond what is known
+        found = gate.name(np.stack([context(-9, -9)]), LABELS, {"noise": value})
+        assert found.severities["noise"].level == level
+    for kind in ("jpeg", "haze"):  # of which the head knows nothing, or no severity
+        assert gate.name(np.stack([context(-9, -9)]), LABELS, {kind: 50.0}).present == ()
+
+
+def test_what_is_certain_makes_nothing_else_surer(head: Head, context: Context) -> None:
+    gate = Gate(head=replace(head, strangest=0.2))
+    hazy = np.stack([context(-9, 1.2, off=1)])
+    assert gate.name(hazy, LABELS, {}).present == ()  # too strange for haze of which it is not sure
+    assert gate.name(hazy, LABELS, {"noise": 20.0}).present == ("noise",)
+    forced = Gate(head=head, wish=Wish(force=True))
+    found = forced.name(np.stack([context(-9, 4)]), LABELS, {"noise": 20.0})
+    assert forced.candidates(found, ()) == ("haze",)  # what is likeliest by what the grader sees
 
 
 def test_a_repair_of_what_is_there_for_certain_need_not_promise_anything(

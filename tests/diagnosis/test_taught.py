@@ -42,6 +42,8 @@ def test_a_taught_kind_is_named_and_left_alone(head: Head, taught: Taught, conte
     assert found.sentence.startswith("likely lens flare, which I was taught to name, not to repair")
     assert gate.candidates(found, ()) == ()
     assert gate.name(context(-3, -3)[None], ("clean", "noise", "haze"), {}).label == "clean"
+    # Something that was measured to be there does not hide it.
+    assert gate.name(strange[None], ("clean", "noise", "haze"), {"noise": 20.0}).label == "lens_flare"
     noisy = strange.copy()
     noisy[4] = 9
     assert gate.name(noisy[None], ("clean", "noise", "haze"), {}).label == "noise"  # of which it is sure

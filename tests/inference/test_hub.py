@@ -145,8 +145,6 @@ def test_the_command_says_what_it_wrote(checkpoint: Path, tmp_path: Path, capsys
     assert main([*arguments, "--license", "mit"]) == 0
     (said,) = json.loads(capsys.readouterr().out)
     assert {"README.md", "config.json", "model.safetensors"} <= set(said["files"])
-    assert main(["hub", "save", "quality", "-o", str(tmp_path / "twin")]) == 2
-    assert "quality: is default on mirror images, without weights of its own; save default" in capsys.readouterr().err
     written = (tmp_path / "out" / "README.md").read_text()
     assert written.startswith("---\nlicense: mit\n")
     assert written.endswith("---\n\n# Tiny\n")

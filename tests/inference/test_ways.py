@@ -213,6 +213,8 @@ def test_compression_is_named_by_its_grid_wherever_the_picture_was_cut(clean: Pi
     assert treatment.finding.severities["jpeg"] == pytest.approx(60, abs=1)
     assert len(treatment.steps) == 1
     assert restorer.diagnose(well).label == "clean"
+    better = DEGRADATIONS["jpeg"]().degrade(torch.from_numpy(clean), torch.Generator(), {"quality": 94, "chroma": 2})
+    assert restorer.diagnose(Picture(pixels=quantise(better.numpy())[:, 3:, 5:])).label == "clean"  # it looks well
     unmeasured = Restorer(backend, replace(judge, measures=False))
     assert unmeasured.diagnose(picture).label == "clean"
     look = restorer.look(picture)

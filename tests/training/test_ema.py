@@ -71,7 +71,7 @@ def test_settled_statistics_are_those_of_the_averaged_weights() -> None:
     assert (seen[0].std((0, 2, 3)) - 1).abs().max() < 0.05
 
 
-def test_norms_that_keep_still_keep_their_statistics() -> None:
+def test_norms_that_keep_still_are_not_measured_anew() -> None:
     model = build(RECIPES["universal-small-debug"]()).train()
     model.classifier.requires_grad_(False)
     pictures = torch.rand(4, 3, 32, 32)

@@ -28,10 +28,6 @@ def save(
     from undegrade.inference.models import MODELS, find_model
 
     known = MODELS.get(model)
-    if known is not None and known.mirrored:
-        raise UndegradeError(
-            f"{model}: is {known.stem} on mirror images, without weights of its own; save {known.stem}"
-        )
     if license is None and known is None:
         raise UndegradeError("--license: not given; say what the weights may be used for, such as --license apache-2.0")
     files = save_folder(

@@ -18,6 +18,7 @@ SMALLEST = 32  # pixels a side, in which a grid can be found
 SEEN = 1024  # blocks by which it is sought
 QUIET = 0.75  # levels: a coefficient that rounding has made nothing is smaller, wherever blocks begin
 TRIED = 2  # likeliest places
+LEAST_VALUES = 48  # of brightness: of enlarged pixel art, with fewer, everything lies on some multiples
 FAINTEST = 0.05  # of the steps at libjpeg's quality 50: with smaller ones next to nothing is to be gained
 UNEVEN = 3  # times larger or smaller are the steps of colour, in proportion, than those of brightness at most
 # Colour halved along rows and columns: both ways (4:2:0), not at all (4:4:4), across (4:2:2).
@@ -72,6 +73,8 @@ def find_compression(parts: Sequence[Pixels]) -> Compression | None:
     if min(min(part.shape[1:]) for part in parts) < SMALLEST:
         return None
     levels = [planes(part) for part in parts]
+    if _num_values([one[0] for one in levels]) < LEAST_VALUES:
+        return None
     extreme = [np.max((part <= 0) | (part >= 1), 0) for part in parts]
     for top, left in _corners([one[0] for one in levels]):
         inside = [one[0, top:, left:] for one in levels]
@@ -82,6 +85,12 @@ def find_compression(parts: Sequence[Pixels]) -> Compression | None:
             colour = _colour([one[1:] for one in levels], extreme, (top, left), found.scale)
             return Compression(corner=(top, left), brightness=found, colour=colour)
     return None
+
+
+def _num_values(brightness: Sequence[Pixels]) -> int:
+    """How many of the 256 values of brightness there are."""
+    values = [np.clip(plane + 128, 0, 255).astype(np.intp).ravel() for plane in brightness]
+    return int(np.count_nonzero(sum(np.bincount(value, minlength=256) for value in values)))
 
 
 def _corners(brightness: Sequence[Pixels]) -> Iterator[tuple[int, int]]:

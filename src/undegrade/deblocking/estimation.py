@@ -20,7 +20,6 @@ SMALL, SMALL_STEPS, SMALL_DEMAND = 8, (2, 4), 2.0
 LARGE, LARGE_STEP, LARGE_DEMAND = 16, 4, 1.4
 SHARE = 0.25  # of the small squares in the result
 NOTHING, LEFT = 0.22, 0.37  # steps: so far may a value be from zero, and from another multiple
-FILTERED_COLOUR = 0.35  # how much of the filter's change of colour is right
 
 
 @dataclass(frozen=True)
@@ -44,16 +43,45 @@ class Line:
         return np.float32(min(self.most, max(self.least, self.start + self.slope * strength)))
 
 
-# How far the changes of the shipped network and those of the filter go: by least squares over 42 crops of photographs
-# that it was trained on, at eight qualities each, put into straight lines (`benchmarks/deblocking_fit.py`).
-LOG_LOUDER = Line(0.14, 0.55, least=-math.inf)  # the pilot's change in the filter, logarithm
-FILTERED = Line(0.5, -0.27, least=0.47, most=1.0)  # the filter's in the result
-BESIDE = Line(0.55, 0.43)  # the pilot's, beside it
-BESIDE_COLOUR = Line(1.12, 0.43, least=0.4)  # and that of colour
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """How far the changes of a network, the pilot, and those of the filter go.
+
+    Args:
+        log_louder: the pilot's change in the filter, logarithm.
+        filtered: the filter's in the result.
+        beside: the pilot's, beside it.
+        filtered_colour: the filter's change of colour.
+        beside_colour: the pilot's.
+    """
+
+    log_louder: Line
+    filtered: Line
+    beside: Line
+    filtered_colour: float
+    beside_colour: Line
+
+
+# Of the shipped network, and of that which a second one has gone over: by least squares over 42 crops of photographs
+# that they were trained on, at eight qualities each, put into straight lines (`benchmarks/deblocking_fit.py`).
+FIRST = Shares(
+    log_louder=Line(0.14, 0.55, least=-math.inf),
+    filtered=Line(0.5, -0.27, least=0.47, most=1.0),
+    beside=Line(0.55, 0.43),
+    filtered_colour=0.35,
+    beside_colour=Line(1.12, 0.43, least=0.4),
+)
+FINISHED = Shares(
+    log_louder=Line(0.03, 0.5, least=-math.inf),
+    filtered=Line(0.28, -0.32, least=0.28, most=1.0),
+    beside=Line(0.78, 0.45, most=1.02),
+    filtered_colour=0.0,
+    beside_colour=Line(1.13, 0.36, least=0.35),
+)
 STRENGTHS = 0.1, 2.5  # scales between which this was found
 
 
-def deblock(picture: Pixels, pilot: Pixels, compression: Compression) -> Pixels:
+def deblock(picture: Pixels, pilot: Pixels, compression: Compression, *, finished: bool = False) -> Pixels:
     """A compressed picture (3, H, W) in [0, 1] as it may have been before; same shape, not clipped.
 
     To the changes that Wiener's filter makes, those of the pilot are added, as there is more in them than the filter
@@ -64,27 +92,29 @@ def deblock(picture: Pixels, pilot: Pixels, compression: Compression) -> Pixels:
         picture: the compressed one.
         pilot: what a network makes of it, in [0, 1].
         compression: of the picture that it is a part of, which begins at a multiple of 16 pixels of that.
+        finished: whether a second network has gone over the pilot.
     """
+    shares = FINISHED if finished else FIRST
     was = planes(picture)
     changes = planes(pilot) - was
     strength = float(np.log(np.clip(compression.brightness.scale, *STRENGTHS)))
-    changes[0] = _brightness(was[0], changes[0], compression, strength)
+    changes[0] = _brightness(was[0], changes[0], compression, shares, strength)
     for number in (1, 2):
         filtered_change: Pixels | float = 0.0
-        if compression.colour is not None:
-            filtered_change = FILTERED_COLOUR * _colour(was[number], changes[number], compression.colour)
-        changes[number] = BESIDE_COLOUR.at(strength) * changes[number] + filtered_change
+        if compression.colour is not None and shares.filtered_colour:
+            filtered_change = shares.filtered_colour * _colour(was[number], changes[number], compression.colour)
+        changes[number] = shares.beside_colour.at(strength) * changes[number] + filtered_change
     return picture + pixels(changes)
 
 
-def _brightness(plane: Pixels, change: Pixels, compression: Compression, strength: float) -> Pixels:
+def _brightness(plane: Pixels, change: Pixels, compression: Compression, shares: Shares, strength: float) -> Pixels:
     """What is added to it, by what the pilot adds."""
     frame = Frame(plane.shape, compression.corner)
     lattice, plane, change = compression.brightness, frame.around(plane), frame.around(change)
     rounded = blocks(plane, BLOCK)
-    pilot = plane + np.exp(LOG_LOUDER.at(strength)) * change
+    pilot = plane + np.exp(shares.log_louder.at(strength)) * change
     made = _filtered(plane, pilot, rounded, lattice, SMALL_STEPS[0])
-    made = FILTERED.at(strength) * made + BESIDE.at(strength) * change
+    made = shares.filtered.at(strength) * made + shares.beside.at(strength) * change
     limits = lattice.steps[:, None] * np.where(_is_left(rounded, lattice), np.float32(LEFT), np.float32(NOTHING))
     return frame.inside(plane_of(np.clip(blocks(made, BLOCK), -limits, limits)))
 

@@ -15,6 +15,9 @@ FINEST = 5  # of eight: from this wave on, most squares show nothing but noise
 STEP = 4  # pixels, from one square to the next of the first estimate
 LARGE, LARGE_STEP = 16, 4  # pixels, of the second
 THRESHOLD = 2.7  # standard deviations, below which a coefficient is taken for noise
+# Logarithms (of 2) of a noise's strength in levels, and the filter's share in the result at each: beside what the
+# network makes, and beside what a second one has gone over.
+FIRST_SHARE, FINISHED_SHARE = ((4.4, 5.6), (1.0, 0.7)), ((2.3, 5.4), (1.0, 0.2))
 FAINTEST = 0.5 / 255  # standard deviation: less than that, nothing is to be gained
 FAINTEST_WAVE = 2 / 255  # of the strongest wave of coarse noise
 
@@ -35,6 +38,11 @@ class NoiseLevel:
     def is_coarse(self) -> bool:
         """Whether a camera has smoothed it."""
         return bool(self.slopes.any())
+
+    @property
+    def strength(self) -> float:
+        """Root mean square over the waves of brightness and colour."""
+        return float(np.sqrt(np.square(self.of_squares(SQUARE)).mean()))
 
     def of_squares(self, size: int) -> Pixels:
         """(3, 1, size, 1, size), the standard deviation of each wave of squares."""
@@ -61,18 +69,19 @@ def find_noise(parts: Sequence[Pixels]) -> NoiseLevel | None:
     return NoiseLevel(sigmas=np.maximum(sigmas, LEAST_SIGMA)) if sigmas.max() > FAINTEST else None
 
 
-def refine(picture: Pixels, pilot: Pixels, noise: NoiseLevel) -> Pixels:
+def refine(picture: Pixels, pilot: Pixels, noise: NoiseLevel, *, finished: bool = False) -> Pixels:
     """A noisy picture (3, H, W) in [0, 1] without its noise; same shape, not clipped.
 
     A first estimate keeps of the cosine transform of squares what is above the noise. The second one multiplies each
     coefficient by p^2 / (p^2 + sigma^2), p being that of the mean of the first estimate and of the pilot: Wiener's
     filter, as in the second step of "Image Denoising by Sparse 3-D Transform-Domain Collaborative Filtering", IEEE TIP
-    2007, but of squares by themselves.
+    2007, but of squares by themselves. Of that the result is a share (`filter_share`), the rest the pilot.
 
     Args:
         picture: the noisy one.
         pilot: what a network makes of it.
         noise: of the picture that it is a part of.
+        finished: whether a second network has gone over that.
     """
     small, large = (noise.of_squares(size) for size in (SQUARE, LARGE))
 
@@ -86,4 +95,11 @@ def refine(picture: Pixels, pilot: Pixels, noise: NoiseLevel) -> Pixels:
     planes = turned(picture)
     first = shrunk((planes,), loud, size=SQUARE, step=STEP)
     known = (first + turned(pilot)) / np.float32(2)
-    return turned_back(shrunk((planes, known), likely, size=LARGE, step=LARGE_STEP))
+    made = turned_back(shrunk((planes, known), likely, size=LARGE, step=LARGE_STEP))
+    share = filter_share(noise, finished=finished)
+    return share * made + (1 - share) * pilot
+
+
+def filter_share(noise: NoiseLevel, *, finished: bool) -> np.float32:
+    """How much of the result is the filter's: the less, the more noise there is, and the better the pilot is."""
+    return np.float32(np.interp(np.log2(255 * noise.strength), *(FINISHED_SHARE if finished else FIRST_SHARE)))

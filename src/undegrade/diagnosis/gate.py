@@ -129,7 +129,7 @@ class Gate:
         """The diagnosis of a picture.
 
         Probabilities are means over the parts, and levels, too, each part counting as much as it shows the kind. Of
-        what was measured to be there it is known how bad it is; less than the weakest that is known counts as nothing.
+        what was measured to be there it is known how bad it is; it makes nothing else more or less familiar.
 
         Args:
             contexts: of its parts, (N, C).
@@ -143,7 +143,7 @@ class Gate:
         weights = each + np.float32(1e-12)  # a probability may round to nothing
         levels = frechet_mean((reading.levels * weights[..., None]).sum(0) / weights.sum(0)[:, None])
         strangeness = float(np.median(self.head.strangeness(reading.embedding)))
-        proven = self._proven(certain)
+        surest, proven = float(probabilities.max()), self._proven(certain)
         for place, level in proven.items():
             probabilities[place], levels[place] = max(probabilities[place], CERTAIN), level
         order = np.argsort(-probabilities, kind="stable")
@@ -152,7 +152,6 @@ class Gate:
         none = float(np.prod(1 - probabilities.astype(np.float64)))
         label = present[0] if present else CLEAN
         probability = ranked[label] if present else none
-        surest = max(ranked.values())
         if surest < SURE and (new := find_taught(self.head, self.taught, reading.embedding)):
             return _of_taught(new, ranked, strangeness)
         if strangeness > STRANGE + DARING * max(0, surest - LIKELY):
@@ -177,10 +176,11 @@ class Gate:
         )
 
     def _proven(self, certain: Mapping[str, float]) -> dict[int, float]:
-        """Place and level of each kind that is there for certain, and bad enough to count."""
-        places = {self.head.kinds.index(kind): value for kind, value in certain.items() if kind in self.head.kinds}
-        levels = {place: self.head.scales[place].level(value) for place, value in places.items()}
-        return {place: min(1.0, level) for place, level in levels.items() if level >= 0}
+        """Place and level of each kind that is there for certain; none where the likeliest is repaired as it is."""
+        kinds = () if self.wish.force else [kind for kind in self.head.kinds if kind in certain]
+        places = {self.head.kinds.index(kind): certain[kind] for kind in kinds}
+        scales = {place: scale for place in places if (scale := self.head.scales[place]).field}
+        return {place: min(1.0, max(0.0, scale.level(places[place]))) for place, scale in scales.items()}
 
     def beyond(self, height: int, width: int) -> Diagnosis | None:
         """Unknown, where the picture has fewer than `LEAST` pixels a side."""

@@ -21,6 +21,7 @@ class Backend(Protocol):
     labels: tuple[str, ...]  # what the logits stand for, in order; none where the model names nothing
     multi_label: bool  # whether several labels may be true at once: a sigmoid each, else one softmax
     size_multiple: int  # sides that are multiples of it need no padding
+    finished: tuple[str, ...] = ()  # labels whose repair a second network of the model has gone over
     sentence_size: int = 0  # numbers of the sentence that the model is told; 0 where it is told none
 
     def run(self, image: Pixels, context: Pixels | None = None) -> tuple[Pixels, Pixels]:

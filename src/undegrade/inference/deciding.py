@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Generic
@@ -41,6 +41,7 @@ class Decider(Generic[F]):
 
     def __init__(self, backend: Backend, judge: Judge[F], run: Run) -> None:
         self.backend, self.judge, self.run = backend, judge, run
+        self._measuring = cache(lambda look, kind: measure(kind, look.parts))
 
     def decide(self, look: Look) -> Treatment[F]:
         """What is done to a picture, or to all frames of a shot, of which this was seen.
@@ -74,12 +75,7 @@ class Decider(Generic[F]):
         return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys([*doubts, *reasons])))
 
     def _named(self, look: Look) -> F:
-        certain = self.certain(look.parts) if look.still else {}
-        return self.judge.name(look.contexts, self.backend.labels, certain)
-
-    def certain(self, parts: Sequence[Pixels]) -> dict[str, float]:
-        """What is in a still picture for certain, by samples of it, if the judge wants to know."""
-        return find_certain(parts) if self.judge.measures else {}
+        return self.judge.name(look.contexts, self.backend.labels, find_certain(partial(self._measured, look=look)))
 
     def _next(
         self, kinds: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...], look: Look
@@ -107,7 +103,7 @@ class Decider(Generic[F]):
                 allowed = verdict.strength if len(repaired) == 1 else verdict.strength == 1
                 if allowed and promise > most:
                     best, most = (verdict, tried), promise
-                if allowed and tried.trial.assurance:
+                if verdict.strength == 1 and tried.trial.assurance:
                     break  # what the network alone promises is less sure
             refused += [verdict.reason] * (len(repaired) == 1)  # the network's, with which it is over
         if best is None:
@@ -143,7 +139,7 @@ class Decider(Generic[F]):
         yield _Tried(steps=begun.steps + ended.steps, trial=trial, after=ended.after)
 
     def _measured(self, kind: str, look: Look) -> Measured | None:
-        return measure(kind, look.parts) if look.still and self.judge.measures else None
+        return self._measuring(look, kind) if look.still and self.judge.measures else None
 
     def _turned(self, context: Pixels, kind: str) -> Pixels:
         return steered(context, self.backend.labels, kind)
@@ -153,7 +149,8 @@ class Decider(Generic[F]):
         chosen = sorted({round(i) for i in np.linspace(0, len(look.parts) - 1, TRIED)})
         repaired = []
         for number in chosen:
-            made = repair(look.parts[number], measured, partial(network, number))
+            finished = kind in self.backend.finished
+            made = repair(look.parts[number], measured, partial(network, number), finished=finished)
             repaired.append(np.clip(made, 0, 1))
         after = self.look_at(repaired, still=look.still)
         trial = Trial(

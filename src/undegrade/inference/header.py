@@ -20,6 +20,7 @@ def describe(model: UniversalRestorer, header: dict[str, Any]) -> dict[str, Any]
         "version": VERSION,
         "network": header["network"],
         "labels": list(model.labels),
+        "finished": list(model.finished),
         "multi_label": model.multi_label,
         "size_multiple": model.network.size_multiple,
         "num_context": model.num_context,

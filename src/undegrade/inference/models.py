@@ -25,19 +25,11 @@ class ShippedModel:
 
     stem: str
     about: str  # one sentence
-    mirrored: bool = False  # whether each part is repaired in mirror images, too (`mirrored.py`)
-    larger: str = ""  # stem of a larger network that takes their place for some kinds
-    finished: tuple[str, ...] = ()  # which
 
     @property
     def path(self) -> Path:
         """The exported model."""
         return WEIGHTS / f"{self.stem}.xml"
-
-    @property
-    def larger_path(self) -> Path | None:
-        """The larger network, exported."""
-        return WEIGHTS / f"{self.larger}.xml" if self.larger else None
 
     @property
     def card(self) -> Path:
@@ -50,9 +42,8 @@ MODELS: dict[str, ShippedModel] = {
         stem="default", about="GuidedUNet, plain convolutions that are told what to remove: ten degradations, quick."
     ),
     "quality": ShippedModel(
-        stem="default",
-        about="The mean of `default` over mirror images, four but of haze two; better, in four times the time.",
-        mirrored=True,
+        stem="quality",
+        about="GuidedCascade: `default`, and a wider U that goes over what it has made; better, in twice the time.",
     ),
     "universal-small": ShippedModel(
         stem="universal-small", about="NAFNet of width 32 on a folded picture, the first one; ten degradations."
@@ -65,25 +56,16 @@ def calibration_of(model: Path) -> Path:
     return model.with_name(f"{model.stem}.diagnosis.npz")
 
 
-def mirrored_as(model: str | Path) -> ShippedModel | None:
-    """The shipped model of that name, if it is one that repairs mirror images, too."""
-    shipped = MODELS.get(str(model))
-    return shipped if shipped and shipped.mirrored else None
-
-
 def identity_of(model: str | Path) -> list[str]:
-    """What tells a model from every other: SHA-256 of its file and of the calibration beside it, and its mirroring.
+    """What tells a model from every other: SHA-256 of its file and of the calibration beside it.
 
-    Also that of the larger network where there is one. The file of an exported model holds that of its weights.
+    The file of an exported model holds that of its weights.
 
     Raises:
         UndegradeError: there is no such model.
     """
     path = find_model(model)
-    files = [file_sha256(file) for file in (path, calibration_of(path)) if file.is_file()]
-    shipped = mirrored_as(model)
-    larger = [file_sha256(shipped.larger_path)] if shipped and shipped.larger_path else []
-    return [*files, *["mirrored"] * bool(shipped), *larger]
+    return [file_sha256(file) for file in (path, calibration_of(path)) if file.is_file()]
 
 
 def taught_of(model: Path) -> Path:

@@ -58,7 +58,7 @@ class OnnxBackend(Backend):
         except Exception as error:  # its errors share no class
             raise UndegradeError(f"{path}: ONNX Runtime cannot load it ({_first_line(error)})") from None
         self.name = f"{path.name}, ONNX Runtime f32" + ("" if chosen == "cpu" else f" on {chosen}")
-        self.labels = tuple(header["labels"])
+        self.labels, self.finished = tuple(header["labels"]), tuple(header.get("finished", ()))
         self.multi_label = bool(header["multi_label"])
         self.size_multiple = int(header["size_multiple"])
         self._nothing = np.zeros(int(header["num_context"]), np.float32)

@@ -84,6 +84,7 @@ class OpenVinoBackend(Backend):
         self._path, self._threads, self.precision = path, threads, chosen
         self.name = f"{path.name}, OpenVINO {chosen}"
         self.labels = tuple(header["labels"])
+        self.finished = tuple(header.get("finished", ()))  # exports from before have none
         self._network = str(header["network"])
         self.multi_label = bool(header["multi_label"])
         self.size_multiple = int(header["size_multiple"])

@@ -49,7 +49,7 @@ class TorchBackend(Backend):
             precision = "f32" if device == "cpu" else "bf16" if _has_bf16(device) else "fp16"
         self._path, self._device, self.precision = path, device, precision
         self.name = f"{path.name}, PyTorch {precision}" + ("" if device == "cpu" else f" on {device}")
-        self.labels = self._model.labels
+        self.labels, self.finished = self._model.labels, self._model.finished
         self.multi_label = self._model.multi_label
         self.size_multiple = self._model.network.size_multiple
         self._answer = torch.compile(self._model.answer_part, dynamic=True) if compile else self._model.answer_part

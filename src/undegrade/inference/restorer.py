@@ -20,7 +20,7 @@ from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, surely
-from undegrade.inference.ways import ALIGNED, needs_network, repair
+from undegrade.inference.ways import ALIGNED, find_certain, measure, needs_network, repair
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -100,7 +100,8 @@ class Restorer(Generic[F]):
         if beyond is not None:
             return beyond
         parts = self._parts(rows)
-        finding = self.name(np.stack([self.see(part) for part in parts]), self._decider.certain(parts))
+        certain = find_certain(partial(measure, parts=parts)) if self.judge.measures else {}
+        finding = self.name(np.stack([self.see(part) for part in parts]), certain)
         assert finding is not None  # as there are labels
         return finding
 
@@ -230,7 +231,8 @@ class Restorer(Generic[F]):
 
         def work(part: Pixels) -> Pixels:
             for step in steps:
-                made = repair(part, step.measured, partial(self._repair_part, part, step.context, backend))
+                network = partial(self._repair_part, part, step.context, backend)
+                made = repair(part, step.measured, network, finished=step.kind in self.backend.finished)
                 part = made if len(steps) == 1 and step.strength == 1 else mixed(part, made, step.strength)
             on_tile(next(done), total)
             return part

@@ -14,6 +14,7 @@ from undegrade.inference.backend import Pixels
 
 Measured = Blur | NoiseLevel | Compression
 Assurance = Literal["certain", "clear", ""]
+SEEN = 90  # libjpeg's quality, up to which compression counts: what is better looks well
 ALIGNED = 16  # pixels: blocks of JPEG's colours
 
 
@@ -28,34 +29,35 @@ def measure(kind: str, parts: Sequence[Pixels]) -> Measured | None:
     return way(parts) if way else None
 
 
-def find_certain(parts: Sequence[Pixels]) -> dict[str, float]:
-    """What is in a whole picture for certain, as nothing else looks like it, and how bad, in its severity's unit.
+def find_certain(measuring: Callable[[str], Measured | None]) -> dict[str, float]:
+    """What is in a whole picture for certain, as hardly anything else measures so, and how bad, in its severity's unit.
 
     Args:
-        parts: as for `measure`.
+        measuring: `measure` of parts of the picture, by kind.
     """
-    found = find_compression(parts)
-    return {"jpeg": found.quality} if found else {}
+    found = measuring("jpeg")
+    return {"jpeg": found.quality} if isinstance(found, Compression) and assurance_of(found) else {}
 
 
 def assurance_of(measured: Measured | None) -> Assurance:
     """How much what was measured says for a repair by it.
 
-    "certain": it is there, and bounds what the repair can do to a picture. "clear": where it is named, hardly anything
+    "certain": it is there, and bounds what the repair can do to brightness. "clear": where it is named, hardly anything
     that is well measures like it. Nothing: it says how to repair, not whether to.
     """
     if isinstance(measured, NoiseLevel) and measured.is_coarse:
         return "clear"
-    return "certain" if isinstance(measured, Compression) else ""
+    return "certain" if isinstance(measured, Compression) and measured.quality <= SEEN else ""
 
 
-def repair(part: Pixels, measured: Measured | None, network: Callable[[], Pixels]) -> Pixels:
+def repair(part: Pixels, measured: Measured | None, network: Callable[[], Pixels], *, finished: bool = False) -> Pixels:
     """A part of a picture (3, H, W), repaired by what was measured; same shape, not clipped.
 
     Args:
         part: in [0, 1].
         measured: in the picture that it is a part of.
         network: makes what the model makes of it, where that is needed.
+        finished: whether a second network has gone over that (`Backend.finished`).
     """
     if isinstance(measured, Blur):  # the network takes no part
         return deconvolve(part, measured)
@@ -63,7 +65,9 @@ def repair(part: Pixels, measured: Measured | None, network: Callable[[], Pixels
     if measured is None:
         return made
     pilot = np.clip(made, 0, 1)
-    return deblock(part, pilot, measured) if isinstance(measured, Compression) else refine(part, pilot, measured)
+    if isinstance(measured, Compression):
+        return deblock(part, pilot, measured, finished=finished)
+    return refine(part, pilot, measured, finished=finished)
 
 
 def needs_network(measured: Measured | None) -> bool:

@@ -27,11 +27,13 @@ class RestorationNetwork(nn.Module):
         feature_fold: the finest feature is smaller than the picture by this factor a side.
         scale: the restored picture is larger than the given one by this factor a side.
         in_channels: of the given picture: 3, RGB; or 1, gray; or 6, two views.
+        finished: columns of the guide, labels whose repair a second network goes over; none where there is none.
         global_statistics: True where an output pixel depends on the mean of the whole picture or on its opposite
             border, so that tiles of one picture are not treated exactly as the whole would be.
     """
 
     finest = -1
+    finished: tuple[int, ...] = ()
 
     def __init__(
         self,

@@ -55,11 +55,11 @@ class GuidedCascade(GuidedNetwork):
     means_are_untold = True
     own = GuidedUNet.own
     finest = GuidedUNet.finest - 1
-    finished: Tensor
+    share: Tensor
 
     @dataclass(frozen=True, kw_only=True)
     class Config(GuidedUNet.Config):
-        """The first network, as of `GuidedUNet`, and the second one; the `quality` release by default."""
+        """The first network, as of `GuidedUNet`, and the second; by default the `quality` release, but for `own`."""
 
         wider: tuple[int, ...] = (64, 96, 128)  # channels of each level of the second U, finest first
         deeper: tuple[int, ...] = (3, 2)  # its blocks of each level but the coarsest, finest first, going down and up
@@ -100,9 +100,10 @@ class GuidedCascade(GuidedNetwork):
         )
         self.first = first
         self.again = Again(config, 2 * colours + config.channels[0], colours)
-        finished = torch.zeros(config.degradations)
-        finished[list(config.finished)] = 1
-        self.register_buffer("finished", finished, persistent=False)
+        self.finished = config.finished
+        share = torch.zeros(config.degradations)
+        share[list(config.finished)] = 1
+        self.register_buffer("share", share, persistent=False)
 
     def usual(self, image: Tensor) -> Tensor:
         """(1, degradations), zeros: nothing is said."""
@@ -132,7 +133,7 @@ class GuidedCascade(GuidedNetwork):
         made = image + self.first.draw(image, features, visible)
         pair = [F.pixel_unshuffle(picture, fold) for picture in (image, made)]
         seen = torch.cat([*pair, features[self.first.finest]], 1)
-        share = (guide @ self.finished.to(guide.dtype)).clamp(max=1)[:, None, None, None]
+        share = (guide @ self.share.to(guide.dtype)).clamp(max=1)[:, None, None, None]
         added = self.again(seen, guide, visible)
         return (*features, hide(share.to(added.dtype) * added, visible))
 

@@ -99,6 +99,11 @@ class UniversalRestorer(nn.Module):
         return pooled, self.grader.fc(pooled)
 
     @property
+    def finished(self) -> tuple[str, ...]:
+        """The labels whose repair a second network goes over."""
+        return tuple(self.labels[column] for column in self.network.finished if column < len(self.labels))
+
+    @property
     def num_graded(self) -> int:
         """How many numbers `grade` returns."""
         return 0 if self.grader is None else self.grader.fc.in_features + self.grader.fc.out_features

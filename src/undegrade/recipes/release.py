@@ -189,5 +189,6 @@ def release_default_debug() -> Recipe:
 def release_quality_debug() -> Recipe:
     """The same path in seconds, but for the weights to begin with."""
     return debug(
-        release_quality(), GuidedCascade.Config(channels=(8, 8, 8), glance=8, own=32, wider=(8, 8), deeper=(1,))
+        release_quality(),
+        replace(release_quality().network, channels=(8, 8, 8), glance=8, own=32, wider=(8, 8), deeper=(1,)),
     )

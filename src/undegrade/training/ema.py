@@ -44,7 +44,7 @@ class Ema:
     def settled(self) -> UniversalRestorer:
         """The average, with the statistics of its batch norms measured for it: the raw weights' are not its own.
 
-        Those of norms that keep still stay as they are.
+        Those of norms that keep still are not measured anew.
         """
         both = zip(self.average.modules(), self.model.modules(), strict=True)
         norms = [m for m, raw in both if isinstance(m, nn.BatchNorm2d) and raw.weight.requires_grad]

@@ -77,7 +77,8 @@ def observe(backend: Backend, specimens: Iterable[Specimen], *, kinds: tuple[str
             measured = measure(kind, (restored,)) if len(treated) == 1 and rng.random() < MEASURED_SHARE else None
             if needs_network(measured) and not surely(after, backend.labels, kind):
                 made, _ = backend.run(restored, steered(after, backend.labels, kind))
-            restored = np.clip(repair(restored, measured, partial(np.asarray, made)), 0, 1)
+            network = partial(np.asarray, made)
+            restored = np.clip(repair(restored, measured, network, finished=kind in backend.finished), 0, 1)
             made, after = backend.run(restored)
         gains = [_gain(specimen, blended(specimen.degraded, restored.copy(), strength)) for strength in STRENGTHS]
         mask = [kind in treated for kind in kinds]

@@ -151,7 +151,8 @@ class Run:
         if path is None and self.recipe.begins_with:
             before = self.recipe.begins_with
             raise UndegradeError(f"{self.recipe.name} begins with the weights of {before}; give them: --start {before}")
-        return first_alone(accelerator, lambda: start_from(model, path)) if path else ""
+        whole = bool(self.recipe.begins_with)
+        return first_alone(accelerator, lambda: start_from(model, path, whole=whole)) if path else ""
 
     def _open(self, resume: bool) -> None:
         """Create the folder, or make sure that it holds this run."""

@@ -13,10 +13,15 @@ from undegrade.networks.checkpoint import load_checkpoint
 
 
 @torch.no_grad()
-def start_from(model: UniversalRestorer, path: Path) -> str:
+def start_from(model: UniversalRestorer, path: Path, *, whole: bool = False) -> str:
     """Take the weights of the checkpoint: the network's, and the heads' where they have the same labels and shapes.
 
     A cascade also begins with its first network alone.
+
+    Args:
+        model: is filled in.
+        path: of the checkpoint.
+        whole: its heads have to be the model's, too.
 
     Returns:
         What was taken and what begins afresh, as a sentence.
@@ -50,6 +55,10 @@ def start_from(model: UniversalRestorer, path: Path) -> str:
         (taken if fits else afresh).append(name)
         if fits:
             head.load_state_dict(source.state_dict())
+    if whole and afresh:
+        raise UndegradeError(
+            f"{path}: its {', '.join(afresh)} is not the recipe's (other labels or shapes); choose another checkpoint"
+        )
     rest = f"; begun afresh: {', '.join(afresh)} (other labels or shapes)" if afresh else ""
     return f"from {path}: {', '.join(taken)}{rest}"
 
