@@ -27,11 +27,12 @@ from undegrade.degradations.chain import Chain
 from undegrade.degradations.jpeg import Jpeg
 from undegrade.degradations.noise import GaussianNoise
 from undegrade.degradations.poisson_noise import PoissonNoise
-from undegrade.denoising import find_noise, refine
+from undegrade.denoising import NoiseLevel, find_noise
 from undegrade.evaluation.peers import PEERS
 from undegrade.evaluation.sets import open_pictures
 from undegrade.images.picture import Picture, to_unit
 from undegrade.inference.treatment import steered
+from undegrade.inference.ways import repair
 from undegrade.metrics import psnr, quantise
 
 CAMERA, FILE = CameraNoise(), Jpeg(quality=(95, 95))
@@ -63,6 +64,9 @@ def row(name: str, clean: list[Pixels], restorer: undegrade.Restorer) -> dict[st
         context = steered(backend.see(picture), backend.labels, "noise")
         return np.clip(backend.run(picture, context)[0], 0, 1)
 
+    def repaired(picture: Pixels, measured: NoiseLevel | None, made: Pixels) -> Pixels:
+        return repair(picture, measured, lambda: made, finished="noise" in backend.finished)
+
     found = {"named": 0, "touched": 0}
     gains: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
@@ -78,7 +82,7 @@ def row(name: str, clean: list[Pixels], restorer: undegrade.Restorer) -> dict[st
 
         timed("network", lambda noisy=noisy: network(noisy))
         measured = find_noise([noisy])
-        timed("refined", lambda noisy=noisy, measured=measured, made=made: _refined(noisy, made["network"], measured))
+        timed("refined", lambda noisy=noisy, measured=measured, made=made: repaired(noisy, measured, made["network"]))
         timed("non-local means", lambda noisy=noisy: PEERS["nlm"].restore(noisy, None))
         unaided = restorer.restore(Picture(pixels=noisy))
         made["unaided"] = unaided.picture.pixels
@@ -93,10 +97,6 @@ def row(name: str, clean: list[Pixels], restorer: undegrade.Restorer) -> dict[st
         "share": {word: round(number / len(clean), 2) for word, number in found.items()},
         "seconds": {way: round(statistics.median(values), 4) for way, values in seconds.items()},
     }
-
-
-def _refined(noisy: Pixels, pilot: Pixels, measured: object) -> Pixels:
-    return refine(noisy, pilot, measured) if measured else pilot
 
 
 if __name__ == "__main__":
