@@ -52,6 +52,7 @@ def test_the_header_describes_the_model(checkpoint: Path, model: Path) -> None:
         "version": 2,
         "network": "nafnet",
         "labels": source["labels"],
+        "finished": [],
         "multi_label": False,
         "size_multiple": 16,
         "num_context": load_checkpoint(checkpoint).num_context,
