@@ -28,9 +28,10 @@ from torch import Tensor, nn
 from design_variants import STEERINGS, large_kernels, no_norms
 from machine import facts
 from undegrade.batch import Batch
+from undegrade.data.folder import CleanFolder
 from undegrade.data.mixture import Mixture, MixtureConfig, batches, open_mixture
 from undegrade.degradations import replay
-from undegrade.images import find_pictures, read_picture
+from undegrade.images.picture import to_unit
 from undegrade.metrics import psnr
 from undegrade.networks import NAFNet, UniversalRestorer
 from undegrade.objectives import Restoration
@@ -96,7 +97,7 @@ ARMS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--clean", type=Path, required=True, help="folder of clean photographs")
+    parser.add_argument("--clean", type=Path, required=True, help="folder of clean photographs, or a pack of them")
     parser.add_argument("--out", type=Path, default=Path("runs/design"), help="where the results of the arms lie")
     parser.add_argument("--steps", type=int, default=600, help="of base; the others take as long")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
@@ -254,10 +255,11 @@ def measure(model: UniversalRestorer, mixture: MixtureConfig, clean: Path) -> di
 
 def held_out(clean: Path) -> Sequence[Tensor]:
     """The centre of every held-out photograph, (3, SIDE, SIDE)."""
-    photos = [read_picture(path).pixels for path in find_pictures(clean)[::HOLDOUT]]
+    folder = CleanFolder(clean, part="held_out", holdout=HOLDOUT)
+    photos = [to_unit(folder.load(number)) for number in range(len(folder))]
     corners = [((p.shape[1] - SIDE) // 2, (p.shape[2] - SIDE) // 2) for p in photos]
     return [
-        torch.from_numpy(p[:, top : top + SIDE, left : left + SIDE].copy()).float()
+        torch.from_numpy(p[:, top : top + SIDE, left : left + SIDE].copy())
         for p, (top, left) in zip(photos, corners, strict=True)
     ]
 

@@ -54,7 +54,7 @@ class Modulated(UniversalRestorer):
         """(B, C, h, w) and p (B, K) -> (B, C, h, w)."""
         raise NotImplementedError
 
-    def _draw(self, image: Tensor, features: tuple[Tensor, ...], logits: Tensor) -> Tensor:
+    def _draw(self, image: Tensor, features: tuple[Tensor, ...], logits: Tensor, guide: Tensor | None = None) -> Tensor:
         share = (self.sharpness * logits.detach()).softmax(1)
         return self.network.reconstruct(image, (*features[:-1], self.modulate(features[-1], share)))
 

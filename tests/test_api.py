@@ -44,6 +44,18 @@ def test_paths_come_back_as_arrays(model: Path, photo_file: Path) -> None:
     assert (result.image.shape, result.image.dtype) == ((45, 70, 3), np.uint8)
 
 
+def test_only_what_is_asked_for_is_repaired(model: Path, scene: Scene) -> None:
+    image = as_array(scene(40, 52), np.uint8)
+    for asked in ({"skip": ["rain"]}, {"only": ["noise"]}):
+        left = undegrade.restore(image, model, **asked)
+        assert not left.changed
+        assert np.array_equal(left.image, image)
+    assert undegrade.restore(image, model, only=["rain"]).changed
+    asked_before = undegrade.Restorer(model, skip=["rain"])
+    assert not undegrade.restore(image, asked_before).changed
+    assert undegrade.restore(image, asked_before, only=["rain"]).changed
+
+
 def test_what_is_well_comes_back_as_it_was(contented_model: Path, scene: Scene) -> None:
     image = as_array(scene(40, 52), np.uint8)
     result = undegrade.restore(image, contented_model)

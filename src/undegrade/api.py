@@ -181,19 +181,36 @@ def _load(model: str | Path, changed_ns: int, size: int) -> Restorer:
     return Restorer(model)
 
 
-def restore(image: object, model: str | Path | Restorer = DEFAULT_MODEL) -> Result:
+def restore(
+    image: object,
+    model: str | Path | Restorer = DEFAULT_MODEL,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    force: bool = False,
+) -> Result:
     """The image repaired, and what was wrong with it; where nothing was wrong, its pixels come back as they were.
+
+    >>> restore("photo.jpg", only=["sharks"])
+    Traceback (most recent call last):
+    undegrade.errors.UndegradeError: only: 'sharks' is not known; the model repairs noise, jpeg, motion_blur, ...
 
     Args:
         image: a path, a Pillow image, or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), RGB, of uint8, uint16 or
             floats in [0, 1].
-        model: as for `load`, or what `load` returned.
+        model: as for `load`, or what `load` returned; with none of what follows it repairs what it was asked to.
+        only: as for `Restorer`.
+        skip: as for `Restorer`.
+        force: as for `Restorer`.
 
     Raises:
-        UndegradeError: the image or the model cannot be used; the message says why.
+        UndegradeError: the image or the model cannot be used, or the model does not know a kind; the message says why.
     """
+    restorer = _restorer(model)
+    if only or skip or force:
+        restorer = restorer.wishing(only=only, skip=skip, force=force)
     picture, back = from_object(image)
-    restored = _restorer(model).restore(picture)
+    restored = restorer.restore(picture)
     return Result(
         image=back(restored.picture),
         diagnosis=restored.diagnosis,

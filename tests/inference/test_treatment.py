@@ -67,7 +67,7 @@ class Ordered:
     doubtful: tuple[str, ...] = ()
     trials: list[Trial] = field(default_factory=list)
 
-    def name(self, contexts: Pixels, labels: tuple[str, ...], certain: Mapping[str, float]) -> Found:
+    def name(self, contexts: Pixels, labels: tuple[str, ...], signs: Mapping[str, float]) -> Found:
         return Found()
 
     def beyond(self, height: int, width: int) -> Found | None:
@@ -133,7 +133,7 @@ def test_a_picture_is_repaired_three_times_at_most(scene: Scene) -> None:
 
 def test_what_a_repair_leaves_behind_is_not_repaired(scene: Scene) -> None:
     class Seeing(Ordered):
-        def name(self, contexts: Pixels, labels: tuple[str, ...], certain: Mapping[str, float]) -> Found:
+        def name(self, contexts: Pixels, labels: tuple[str, ...], signs: Mapping[str, float]) -> Found:
             return Found(label="haze" if contexts[0, 0] < 0.5 else "snow")
 
         def likely(self, finding: Found) -> tuple[str, ...]:

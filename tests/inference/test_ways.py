@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from undegrade.deblocking import Compression
 from undegrade.deblurring import deconvolve
-from undegrade.degradations import DEGRADATIONS
+from undegrade.degradations import DEGRADATIONS, parse, replay
 from undegrade.diagnosis import Diagnosis
 from undegrade.diagnosis.gate import Judgement
 from undegrade.images import Picture, read_picture
@@ -49,7 +49,7 @@ class Knowing:
     checks: bool = True
     measures: bool = True
 
-    def name(self, contexts: Pixels, labels: tuple[str, ...], certain: Mapping[str, float]) -> Diagnosis:
+    def name(self, contexts: Pixels, labels: tuple[str, ...], signs: Mapping[str, float]) -> Diagnosis:
         return FOUND
 
     def beyond(self, height: int, width: int) -> Diagnosis | None:
@@ -197,8 +197,8 @@ def test_noise_is_repaired_by_the_network_and_refined(clean: Pixels) -> None:
 class Told(Compressed):
     """Knows of nothing but what was measured."""
 
-    def name(self, contexts: Pixels, labels: tuple[str, ...], certain: Mapping[str, float]) -> Diagnosis:
-        return replace(FOUND, label="jpeg" if certain else "clean", severities=dict(certain))  # type: ignore[arg-type]
+    def name(self, contexts: Pixels, labels: tuple[str, ...], signs: Mapping[str, float]) -> Diagnosis:
+        return replace(FOUND, label=next(iter(signs), "clean"), severities=dict(signs))  # type: ignore[arg-type]
 
 
 def test_compression_is_named_by_its_grid_wherever_the_picture_was_cut(clean: Pixels) -> None:
@@ -219,6 +219,17 @@ def test_compression_is_named_by_its_grid_wherever_the_picture_was_cut(clean: Pi
     assert unmeasured.diagnose(picture).label == "clean"
     look = restorer.look(picture)
     assert restorer.decide(together([look, look])).finding.label == "clean"  # frames of a shot are coded otherwise
+
+
+def test_only_strong_noise_of_a_camera_is_a_sign_of_itself(clean: Pixels) -> None:
+    for kind, named in (
+        ("camera_noise(shot=0.02)", "noise"),
+        ("camera_noise(shot=1e-4)", "clean"),
+        ("noise(sigma=30)", "clean"),  # which the grader sees by itself
+    ):
+        bad = replay(torch.from_numpy(clean), parse(kind).plan(torch.Generator().manual_seed(0)))
+        found = Restorer(Softening(), Told(clean)).diagnose(Picture(pixels=quantise(bad.numpy())))
+        assert found.label == named
 
 
 def test_compression_is_repaired_by_the_network_and_what_was_found(clean: Pixels) -> None:

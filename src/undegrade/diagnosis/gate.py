@@ -25,7 +25,11 @@ IN_TURN = (("low_light", "haze"),)
 # Strangeness from which on a picture shows something unknown, where no kind is likely; and by how much it grows with
 # the probability of the likeliest kind beyond that.
 STRANGE, DARING = 1.0, 1.5
-CERTAIN = 0.99  # probability of what was measured to be there
+CERTAIN = 0.0, 0.99
+# Of what was measured, the probability that it must have without that, and that it then has at least: hardly anything
+# else has JPEG's grid, but texture may measure like strong camera noise, and something else look like it; hardly
+# anything does both (docs/experiments.md, 30 November 2026).
+MEASURED = {"jpeg": CERTAIN, "noise": (0.1, 0.9)}
 USUAL_GAIN = 0.5  # dB, of what is repaired for certain, whatever else is foretold of it
 # The gain, dB, that it is enough to expect, by what was measured: of what is there for certain nothing has to be
 # promised; of a camera's noise, where it is named, half a decibel told it from what was well (docs/experiments.md,
@@ -125,7 +129,7 @@ class Gate:
         """Whether repairs by what is measured are tried, too: not where no gain of theirs was learned."""
         return self.head.knows_ways
 
-    def name(self, contexts: Numbers, labels: tuple[str, ...], certain: Mapping[str, float]) -> Diagnosis:
+    def name(self, contexts: Numbers, labels: tuple[str, ...], signs: Mapping[str, float]) -> Diagnosis:
         """The diagnosis of a picture.
 
         Probabilities are means over the parts, and levels, too, each part counting as much as it shows the kind. Of
@@ -134,7 +138,7 @@ class Gate:
         Args:
             contexts: of its parts, (N, C).
             labels: the model's.
-            certain: severities that were measured, by kind.
+            signs: severities that were measured, by kind (`MEASURED`).
         """
         reading = self.head.read(contexts)
         each = sigmoid(reading.logits)
@@ -143,9 +147,10 @@ class Gate:
         weights = each + np.float32(1e-12)  # a probability may round to nothing
         levels = frechet_mean((reading.levels * weights[..., None]).sum(0) / weights.sum(0)[:, None])
         strangeness = float(np.median(self.head.strangeness(reading.embedding)))
-        surest, proven = float(probabilities.max()), self._proven(certain)
+        surest, proven = float(probabilities.max()), self._proven(signs, probabilities)
         for place, level in proven.items():
-            probabilities[place], levels[place] = max(probabilities[place], CERTAIN), level
+            _, least = MEASURED[self.head.kinds[place]]
+            probabilities[place], levels[place] = max(probabilities[place], least), level
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.head.kinds[i]: float(probabilities[i]) for i in order}
         present = tuple(kind for kind, probability in ranked.items() if probability >= LIKELY)
@@ -155,7 +160,7 @@ class Gate:
         if surest < SURE and (new := find_taught(self.head, self.taught, reading.embedding)):
             return _of_taught(new, ranked, strangeness)
         if strangeness > STRANGE + DARING * max(0, surest - LIKELY):
-            present = tuple(self.head.kinds[place] for place in proven)
+            present = tuple(kind for place in proven if MEASURED[kind := self.head.kinds[place]] == CERTAIN)
             label = present[0] if present else UNKNOWN
             probability = ranked[label] if present else 1 - none if none < LIKELY else none
         severities = {
@@ -175,12 +180,13 @@ class Gate:
             strangeness=strangeness,
         )
 
-    def _proven(self, certain: Mapping[str, float]) -> dict[int, float]:
-        """Place and level of each kind that is there for certain; none where the likeliest is repaired as it is."""
-        kinds = () if self.wish.force else [kind for kind in self.head.kinds if kind in certain]
-        places = {self.head.kinds.index(kind): certain[kind] for kind in kinds}
-        scales = {place: scale for place in places if (scale := self.head.scales[place]).field}
-        return {place: min(1.0, max(0.0, scale.level(places[place]))) for place, scale in scales.items()}
+    def _proven(self, signs: Mapping[str, float], probabilities: Numbers) -> dict[int, float]:
+        """Place and level of each kind that is there as measured; none where the likeliest is repaired as it is."""
+        proven = {}
+        for place, (kind, scale) in enumerate(zip(self.head.kinds, self.head.scales, strict=True)):
+            if kind in signs and not self.wish.force and scale.field and probabilities[place] >= MEASURED[kind][0]:
+                proven[place] = min(1.0, max(0.0, scale.level(signs[kind])))
+        return proven
 
     def beyond(self, height: int, width: int) -> Diagnosis | None:
         """Unknown, where the picture has fewer than `LEAST` pixels a side."""

@@ -79,7 +79,7 @@ class OwnJudge:
     checks: bool = False
     measures: bool = False
 
-    def name(self, contexts: Numbers, labels: tuple[str, ...], certain: Mapping[str, float]) -> Diagnosis:
+    def name(self, contexts: Numbers, labels: tuple[str, ...], signs: Mapping[str, float]) -> Diagnosis:
         """The diagnosis from the mean of the logits, which are the contexts' last numbers; nothing is measured."""
         logits = contexts[:, -len(labels) :].mean(axis=0, dtype=np.float32)
         return name_all(sigmoid(logits), labels) if self.multi_label else name(softmax(logits), labels)

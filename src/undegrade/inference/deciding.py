@@ -13,7 +13,7 @@ import numpy as np
 from undegrade.images.colour import blended
 from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
-from undegrade.inference.ways import UNCHECKED, Measured, assurance_of, find_certain, measure, repair
+from undegrade.inference.ways import UNCHECKED, Measured, assurance_of, find_signs, measure, repair
 
 TRIED = 4  # parts of a picture on which repairs are tried
 STEPS = 3  # repairs of one picture, at most
@@ -75,7 +75,7 @@ class Decider(Generic[F]):
         return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys([*doubts, *reasons])))
 
     def _named(self, look: Look) -> F:
-        return self.judge.name(look.contexts, self.backend.labels, find_certain(partial(self._measured, look=look)))
+        return self.judge.name(look.contexts, self.backend.labels, find_signs(partial(self._measured, look=look)))
 
     def _next(
         self, kinds: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...], look: Look

@@ -20,7 +20,7 @@ from undegrade.inference.memory import choose_tile
 from undegrade.inference.rows import Held, Rows
 from undegrade.inference.tiling import OVERLAP, bands, cut, samples
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, surely
-from undegrade.inference.ways import ALIGNED, find_certain, measure, needs_network, repair
+from undegrade.inference.ways import ALIGNED, find_signs, measure, needs_network, repair
 
 OFTEN = 12 * 512 * 512  # pixels in tiles: from then on a model made for their size saves time
 SMALLEST = 4 * OVERLAP  # pixels: tiles are not halved below that
@@ -100,19 +100,19 @@ class Restorer(Generic[F]):
         if beyond is not None:
             return beyond
         parts = self._parts(rows)
-        certain = find_certain(partial(measure, parts=parts)) if self.judge.measures else {}
-        finding = self.name(np.stack([self.see(part) for part in parts]), certain)
+        signs = find_signs(partial(measure, parts=parts)) if self.judge.measures else {}
+        finding = self.name(np.stack([self.see(part) for part in parts]), signs)
         assert finding is not None  # as there are labels
         return finding
 
-    def name(self, contexts: Pixels, certain: Mapping[str, float]) -> F | None:
+    def name(self, contexts: Pixels, signs: Mapping[str, float]) -> F | None:
         """The diagnosis that contexts (N, num_context) of parts stand for; None where the model names nothing.
 
         Args:
             contexts: of parts of a picture.
-            certain: what was measured to be in it.
+            signs: of what was measured in it, how bad it is, by kind.
         """
-        return self.judge.name(contexts, self.backend.labels, certain) if self.backend.labels else None
+        return self.judge.name(contexts, self.backend.labels, signs) if self.backend.labels else None
 
     def look(self, picture: Picture) -> Look:
         """What can be seen of a picture in samples of it; `decide` takes it."""

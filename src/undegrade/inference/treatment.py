@@ -92,13 +92,13 @@ class Judge(Protocol[F]):
     def measures(self) -> bool:
         """Whether repairs by what is measured are tried, too."""
 
-    def name(self, contexts: Pixels, labels: tuple[str, ...], certain: Mapping[str, float]) -> F:
+    def name(self, contexts: Pixels, labels: tuple[str, ...], signs: Mapping[str, float]) -> F:
         """The diagnosis of a picture.
 
         Args:
             contexts: of its parts, (N, num_context).
             labels: the model's.
-            certain: what was measured to be there (`ways.find_certain`).
+            signs: of what was measured, how bad it is, by kind (`ways.find_signs`).
         """
 
     def beyond(self, height: int, width: int) -> F | None:

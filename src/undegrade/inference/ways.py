@@ -15,6 +15,7 @@ from undegrade.inference.backend import Pixels
 Measured = Blur | NoiseLevel | Compression
 Assurance = Literal["certain", "clear", ""]
 SEEN = 90  # libjpeg's quality, up to which compression counts: what is better looks well
+LOUD = 10 / 255  # of a camera's noise: texture that is well measures so strong in one of fifty pictures
 ALIGNED = 16  # pixels: blocks of JPEG's colours
 
 
@@ -29,14 +30,18 @@ def measure(kind: str, parts: Sequence[Pixels]) -> Measured | None:
     return way(parts) if way else None
 
 
-def find_certain(measuring: Callable[[str], Measured | None]) -> dict[str, float]:
-    """What is in a whole picture for certain, as hardly anything else measures so, and how bad, in its severity's unit.
+def find_signs(measuring: Callable[[str], Measured | None]) -> dict[str, float]:
+    """What little else in a whole picture measures like, and how bad it is, in its severity's unit.
 
     Args:
         measuring: `measure` of parts of the picture, by kind.
     """
-    found = measuring("jpeg")
-    return {"jpeg": found.quality} if isinstance(found, Compression) and assurance_of(found) else {}
+    signs, grid, noise = dict[str, float](), measuring("jpeg"), measuring("noise")
+    if isinstance(grid, Compression) and assurance_of(grid):
+        signs["jpeg"] = grid.quality
+    if isinstance(noise, NoiseLevel) and assurance_of(noise) and noise.strength >= LOUD:
+        signs["noise"] = 255 * noise.strength
+    return signs
 
 
 def assurance_of(measured: Measured | None) -> Assurance:
