@@ -26,14 +26,14 @@ IN_TURN = (("low_light", "haze"),)
 # the probability of the likeliest kind beyond that.
 STRANGE, DARING = 1.0, 1.5
 CERTAIN = 0.0, 0.99
-# Of what was measured, the probability that it must have without that, and that it then has at least: hardly anything
-# else has JPEG's grid, but texture may measure like strong camera noise, and something else look like it; hardly
-# anything does both (docs/experiments.md, 30 November 2026).
-MEASURED = {"jpeg": CERTAIN, "noise": (0.1, 0.9)}
+# Of what was measured, the probability that it must have without that, and that it then has at least: nothing else has
+# JPEG's grid, but texture may measure like strong camera noise, and something else look a little like it; hardly
+# anything does both (docs/experiments.md, "A camera's noise in its file").
+SIGNS = {"jpeg": CERTAIN, "noise": (0.1, 0.75)}
 USUAL_GAIN = 0.5  # dB, of what is repaired for certain, whatever else is foretold of it
 # The gain, dB, that it is enough to expect, by what was measured: of what is there for certain nothing has to be
-# promised; of a camera's noise, where it is named, half a decibel told it from what was well (docs/experiments.md,
-# 30 November 2026); of all else expecting is not enough.
+# promised; of a camera's noise where it is faint, but named, half a decibel told it from what was well
+# (docs/experiments.md, 30 November 2026); of all else expecting is not enough.
 ENOUGH = {"certain": -np.inf, "clear": 0.5, "": np.inf}
 EXPECTED = QUANTILES.index(0.5)
 TONAL = ("haze", "low_light")  # kinds whose repair has to change light and colour
@@ -138,18 +138,18 @@ class Gate:
         Args:
             contexts: of its parts, (N, C).
             labels: the model's.
-            signs: severities that were measured, by kind (`MEASURED`).
+            signs: severities that were measured, by kind (`SIGNS`).
         """
         reading = self.head.read(contexts)
         each = sigmoid(reading.logits)
-        probabilities = each.mean(0)
-        # A level is that of the parts that show the kind.
-        weights = each + np.float32(1e-12)  # a probability may round to nothing
-        levels = frechet_mean((reading.levels * weights[..., None]).sum(0) / weights.sum(0)[:, None])
+        probabilities, levels = each.mean(0), _shown(each, reading.levels)
         strangeness = float(np.median(self.head.strangeness(reading.embedding)))
-        surest, proven = float(probabilities.max()), self._proven(signs, probabilities)
-        for place, level in proven.items():
-            _, least = MEASURED[self.head.kinds[place]]
+        surest = float(probabilities.max())
+        new = find_taught(self.head, self.taught, reading.embedding) if surest < SURE else None
+        strange = strangeness > STRANGE + DARING * max(0, surest - LIKELY)
+        signed = self._signed(signs, probabilities, only_certain=strange or new is not None)
+        for place, level in signed.items():
+            _, least = SIGNS[self.head.kinds[place]]
             probabilities[place], levels[place] = max(probabilities[place], least), level
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.head.kinds[i]: float(probabilities[i]) for i in order}
@@ -157,10 +157,10 @@ class Gate:
         none = float(np.prod(1 - probabilities.astype(np.float64)))
         label = present[0] if present else CLEAN
         probability = ranked[label] if present else none
-        if surest < SURE and (new := find_taught(self.head, self.taught, reading.embedding)):
+        if new is not None:
             return _of_taught(new, ranked, strangeness)
-        if strangeness > STRANGE + DARING * max(0, surest - LIKELY):
-            present = tuple(kind for place in proven if MEASURED[kind := self.head.kinds[place]] == CERTAIN)
+        if strange:
+            present = tuple(self.head.kinds[place] for place in signed)
             label = present[0] if present else UNKNOWN
             probability = ranked[label] if present else 1 - none if none < LIKELY else none
         severities = {
@@ -180,13 +180,15 @@ class Gate:
             strangeness=strangeness,
         )
 
-    def _proven(self, signs: Mapping[str, float], probabilities: Numbers) -> dict[int, float]:
-        """Place and level of each kind that is there as measured; none where the likeliest is repaired as it is."""
-        proven = {}
+    def _signed(self, signs: Mapping[str, float], probabilities: Numbers, *, only_certain: bool) -> dict[int, float]:
+        """Place and level of each kind that is there by its sign; none where the likeliest is repaired as it is."""
+        signed = {}
         for place, (kind, scale) in enumerate(zip(self.head.kinds, self.head.scales, strict=True)):
-            if kind in signs and not self.wish.force and scale.field and probabilities[place] >= MEASURED[kind][0]:
-                proven[place] = min(1.0, max(0.0, scale.level(signs[kind])))
-        return proven
+            if kind in signs and not self.wish.force and scale.field:
+                counts = SIGNS[kind] == CERTAIN if only_certain else probabilities[place] >= SIGNS[kind][0]
+                if counts:
+                    signed[place] = min(1.0, max(0.0, scale.level(signs[kind])))
+        return signed
 
     def beyond(self, height: int, width: int) -> Diagnosis | None:
         """Unknown, where the picture has fewer than `LEAST` pixels a side."""
@@ -282,6 +284,12 @@ class Gate:
         """How much there is of each of the kinds in parts of a picture, in the mean: probability times level."""
         reading = self.head.read(contexts)
         return (sigmoid(reading.logits[:, places]) * frechet_mean(reading.levels[:, places])).mean(0)
+
+
+def _shown(each: Numbers, levels: Numbers) -> Numbers:
+    """(K,): levels (N, K, L) of the parts of a picture that show the kind, by its probabilities in each (N, K)."""
+    weights = each + np.float32(1e-12)  # a probability may round to nothing
+    return frechet_mean((levels * weights[..., None]).sum(0) / weights.sum(0)[:, None])
 
 
 def _of_taught(kind: str, ranked: dict[str, float], strangeness: float) -> Diagnosis:

@@ -28,6 +28,7 @@ from undegrade.inference.jobs import Job
 from undegrade.inference.locating import locate
 from undegrade.inference.restorer import Restorer
 from undegrade.inference.treatment import F, Treatment
+from undegrade.inference.ways import assurance_of
 
 COPIED = 512  # rows at a time
 Weights = Callable[[int, int], Pixels]  # (top, height) -> (height, W), how far these rows are repaired
@@ -153,6 +154,8 @@ def _where(
     finding = treatment.finding
     if not (output.local and treatment.steps) or finding is None:
         return None
+    if any(assurance_of(step.measured) == "certain" for step in treatment.steps):
+        return None  # it lies all over the picture, whatever its parts look like
     found = locate(restorer, PictureRows(rows.opened.path, limits, page=rows.page))
     return partial(found.weights, tuple(step.kind or finding.label for step in treatment.steps))
 

@@ -15,7 +15,8 @@ from undegrade.inference.backend import Pixels
 Measured = Blur | NoiseLevel | Compression
 Assurance = Literal["certain", "clear", ""]
 SEEN = 90  # libjpeg's quality, up to which compression counts: what is better looks well
-LOUD = 10 / 255  # of a camera's noise: texture that is well measures so strong in one of fifty pictures
+# Of a camera's noise: so strong it does no harm to take for it what is named, or looks a little like it.
+STRONG, LOUD = 4 / 255, 10 / 255
 ALIGNED = 16  # pixels: blocks of JPEG's colours
 
 
@@ -39,19 +40,20 @@ def find_signs(measuring: Callable[[str], Measured | None]) -> dict[str, float]:
     signs, grid, noise = dict[str, float](), measuring("jpeg"), measuring("noise")
     if isinstance(grid, Compression) and assurance_of(grid):
         signs["jpeg"] = grid.quality
-    if isinstance(noise, NoiseLevel) and assurance_of(noise) and noise.strength >= LOUD:
+    if isinstance(noise, NoiseLevel) and noise.is_coarse and noise.strength >= LOUD:
         signs["noise"] = 255 * noise.strength
     return signs
 
 
 def assurance_of(measured: Measured | None) -> Assurance:
-    """How much what was measured says for a repair by it.
+    """How much what was measured says for a repair by it, of what is named.
 
-    "certain": it is there, and bounds what the repair can do to brightness. "clear": where it is named, hardly anything
-    that is well measures like it. Nothing: it says how to repair, not whether to.
+    "certain": it does good. "clear": it hardly ever does harm. Nothing: it says how to repair, not whether to. The grid
+    of JPEG is nothing else, and bounds what the repair can do to brightness. Noise that a camera has smoothed measures
+    like texture, but what is named noisy beside is (docs/experiments.md, "A camera's noise in its file").
     """
     if isinstance(measured, NoiseLevel) and measured.is_coarse:
-        return "clear"
+        return "certain" if measured.strength >= STRONG else "clear"
     return "certain" if isinstance(measured, Compression) and measured.quality <= SEEN else ""
 
 
@@ -87,8 +89,9 @@ def name_of(measured: Measured | None) -> str:
     return "network" if measured is None else "network and transform"
 
 
-# Kinds whose repair by what is measured needs no check, as it goes by the network's and is hardly ever worse.
-UNCHECKED = ("noise", "jpeg")
+# Kinds whose repair by what is measured goes by the network's and is hardly ever worse: it needs no check, and the
+# network alone is not tried beside it, of which more may be promised.
+REFINED = ("noise", "jpeg")
 
 MEASURES: dict[str, Callable[[Sequence[Pixels]], Measured | None]] = {
     "motion_blur": find_shake,
