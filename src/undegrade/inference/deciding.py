@@ -13,11 +13,11 @@ import numpy as np
 from undegrade.images.colour import blended
 from undegrade.inference.backend import Backend, Pixels
 from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial, steered, surely
-from undegrade.inference.ways import REFINED, Measured, assurance_of, find_signs, measure, repair
+from undegrade.inference.ways import UNCHECKED, Measured, assurance_of, find_signs, measure, repair
 
 TRIED = 4  # parts of a picture on which repairs are tried
 STEPS = 3  # repairs of one picture, at most
-AHEAD = 0.5  # dB that the network has to promise more than what was measured: large gains are all alike
+AHEAD = 0.5  # dB that the network has to promise more than a repair by what was measured: large gains are all alike
 Run = Callable[..., tuple[Pixels, Pixels]]
 
 
@@ -92,7 +92,7 @@ class Decider(Generic[F]):
             if kind is None:
                 return [Step(kind=None, context=context)], [], look
             if not self.judge.checks:
-                found = self._measured(kind, look) if kind in REFINED else None
+                found = self._measured(kind, look) if kind in UNCHECKED else None
                 return [Step(kind=kind, context=self._turned(context, kind), measured=found)], [], look
         alone: dict[str, _Tried] = {}
         for repaired in (*((kind,) for kind in kinds if kind), *pairs):
@@ -103,7 +103,9 @@ class Decider(Generic[F]):
                 allowed = verdict.strength if len(repaired) == 1 else verdict.strength == 1
                 if allowed and promise > most:
                     best, most = (verdict, tried), promise
-            refused += [verdict.reason] * (len(repaired) == 1)  # the last way's
+                if verdict.strength == 1 and tried.trial.assurance:
+                    break  # what the network alone promises is less sure
+            refused += [verdict.reason] * (len(repaired) == 1)  # the network's, with which it is over
         if best is None:
             return [], refused, look
         verdict, tried = best
@@ -115,7 +117,7 @@ class Decider(Generic[F]):
         return steps, [verdict.reason], self.look_at(parts, still=look.still)
 
     def _ways(self, look: Look, kinds: tuple[str, ...], alone: dict[str, _Tried]) -> Iterator[_Tried]:
-        """Trials of one repair, by what is measured or by the network; or one of two repairs, by the network.
+        """Trials of one repair, first by what is measured; or one of two repairs, by the network.
 
         Args:
             look: at the samples.
@@ -127,8 +129,6 @@ class Decider(Generic[F]):
             network = cache(partial(self._made, look, first))
             if not then and (found := self._measured(first, look)) is not None:
                 yield self._try(look, first, found, network)
-                if first in REFINED:
-                    return
             alone[first] = self._try(look, first, None, network)
         begun = alone[first]
         if not then:

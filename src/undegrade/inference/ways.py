@@ -89,9 +89,8 @@ def name_of(measured: Measured | None) -> str:
     return "network" if measured is None else "network and transform"
 
 
-# Kinds whose repair by what is measured goes by the network's and is hardly ever worse: it needs no check, and the
-# network alone is not tried beside it, of which more may be promised.
-REFINED = ("noise", "jpeg")
+# Kinds whose repair by what is measured needs no check, as it goes by the network's and is hardly ever worse.
+UNCHECKED = ("noise", "jpeg")
 
 MEASURES: dict[str, Callable[[Sequence[Pixels]], Measured | None]] = {
     "motion_blur": find_shake,
