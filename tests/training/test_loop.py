@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from undegrade.errors import UndegradeError
 from undegrade.objectives import DegradationClassification
 from undegrade.recipes import RECIPES
 from undegrade.training.loop import Step, fit, make_optimizer
+from undegrade.training.precision import has_bf16
 from undegrade.training.run import build
 from undegrade.training.schedule import share_of_peak
 
@@ -183,6 +185,13 @@ def test_vectors_have_no_weight_decay(stage: Callable) -> None:
         "gain": 0.0,
         "3.bias": None,
     }
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the processor's instructions are listed elsewhere")
+def test_bfloat16_where_the_processor_has_its_instructions() -> None:
+    listed = Path("/proc/cpuinfo").read_text().split()
+    assert has_bf16("cpu") == ("avx512_bf16" in listed or "amx_tile" in listed)
+    assert has_bf16("cuda")
 
 
 @pytest.mark.parametrize("has_it", [True, False])

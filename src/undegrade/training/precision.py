@@ -11,5 +11,5 @@ def reduced(device: str, *, wanted: bool = True) -> torch.autocast:
 
 
 def has_bf16(device: str) -> bool:
-    """Whether it pays: a processor without AVX-512 emulates it, and convolutions then take five times as long."""
-    return device != "cpu" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    """Whether it pays: a processor without the instructions emulates it, and convolutions take three times as long."""
+    return device != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
