@@ -41,6 +41,7 @@ def test_several_pictures_take_one_seed_each(photo_file: Path, tmp_path: Path, c
         ("noise(sigmma=25)", "noise: unknown field 'sigmma'; its fields are sigma"),
         ("noise(sigma=900)", "noise: sigma is 900; expected a number"),
         ("noise(sigma=30..10)", "noise: sigma is 30..10; expected a number, or a range of a low and a high one"),
+        ("scratches", "unknown degradation 'scratches'; did you mean 'inpainting'?"),
         ("second_ordr", "unknown degradation 'second_ordr'; did you mean 'second_order'?"),
         ("second_order(sigma=3)", "second_order: a mixture has no fields; write its name alone"),
         ("noise(sigma=much)", "noise: sigma is 'much'; expected a number"),

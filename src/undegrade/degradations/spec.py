@@ -25,7 +25,7 @@ def parse(text: str, catalogue: Mapping[str, type[Degradation]], mixtures: Colle
     if name not in catalogue:
         if name in mixtures:
             raise UndegradeError(f"{name}: a mixture has no fields; write its name alone")
-        raise UndegradeError(f"unknown degradation {name!r}; {_nearest(name, [*catalogue, *mixtures])}")
+        raise UndegradeError(f"unknown degradation {name!r}; {_nearest(name, catalogue, mixtures)}")
     kind = catalogue[name]
     ranges: dict[str, tuple[float, float]] = {}
     for part in filter(None, (p.strip() for p in arguments.split(","))):
@@ -52,6 +52,10 @@ def _range(value: str, where: str) -> tuple[float, float]:
     return ends[0], ends[-1]
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+def _nearest(name: str, catalogue: Mapping[str, type[Degradation]], mixtures: Collection[str]) -> str:
+    """A question for the one that is spelt alike, or of whose description the word is part; else all that are known."""
+    known = [*catalogue, *mixtures]
+    words = {label: (kind.__doc__ or "").split("\n")[0].lower() for label, kind in catalogue.items()}
+    said = [label for label, of in words.items() if name.lower() in re.findall(r"\w+", of)]
+    close = difflib.get_close_matches(name, known, n=1) or said[:1]
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
