@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import undegrade
 from undegrade.images import read_picture
+from undegrade.images.colour import blended
 
 Scene = Callable[[int, int], NDArray[np.float32]]
 
@@ -53,7 +54,22 @@ def test_only_what_is_asked_for_is_repaired(model: Path, scene: Scene) -> None:
     assert undegrade.restore(image, model, only=["rain"]).changed
     asked_before = undegrade.Restorer(model, skip=["rain"])
     assert not undegrade.restore(image, asked_before).changed
-    assert undegrade.restore(image, asked_before, only=["rain"]).changed
+    assert undegrade.restore(image, asked_before, only="rain, haze").changed
+    with pytest.raises(undegrade.UndegradeError, match="only and skip: both name rain; name it in one of them"):
+        undegrade.restore(image, model, only="rain", skip=["rain"])
+
+
+def test_strength_goes_a_part_of_the_way(model: Path, scene: Scene) -> None:
+    image = scene(40, 52).transpose(1, 2, 0)
+    whole = undegrade.restore(image, model, only="rain")
+    half = undegrade.restore(image, model, only="rain", strength=0.5)
+    expected = blended(image.transpose(2, 0, 1), whole.image.transpose(2, 0, 1), 0.5)
+    assert half.changed
+    np.testing.assert_allclose(half.image.transpose(2, 0, 1), expected, atol=1e-5)
+    none = undegrade.restore(image, model, only="rain", strength=0)
+    assert not none.changed
+    with pytest.raises(undegrade.UndegradeError, match="strength is 70; expected a number from 0 to 1"):
+        undegrade.restore(image, model, strength=70)
 
 
 def test_what_is_well_comes_back_as_it_was(contented_model: Path, scene: Scene) -> None:

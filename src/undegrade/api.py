@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import cast
 
 from undegrade.batch import CLEAN, Record
-from undegrade.diagnosis import Diagnosis, Gate, OwnJudge, Wish, read_head
+from undegrade.diagnosis import Diagnosis, Gate, OwnJudge, Wish, listed, read_head
 from undegrade.diagnosis.taught import read_taught
 from undegrade.errors import UndegradeError
 from undegrade.images import Picture, from_object, with_pixels
+from undegrade.images.colour import blended
 from undegrade.images.picture import gray_of
 from undegrade.inference.backend import Backend
 from undegrade.inference.backends import choose
@@ -72,7 +73,7 @@ class Restorer(BaseRestorer[Diagnosis]):
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "bf16", "fp16" or "f32".
         memory: bytes that the process may take, or a size such as "1.5GB"; tiles are chosen accordingly.
-        only: kinds that alone are repaired, such as ("rain", "haze").
+        only: kinds that alone are repaired, such as ("rain", "haze") or "rain, haze".
         skip: kinds that are not.
         force: repair what is likeliest, at full strength and unchecked.
         say: the same in words, instead of `only` and `skip`, such as "remove the rain but keep the grain"; needs the
@@ -93,8 +94,8 @@ class Restorer(BaseRestorer[Diagnosis]):
         device: str = "auto",
         precision: str = "auto",
         memory: int | str | None = None,
-        only: Sequence[str] = (),
-        skip: Sequence[str] = (),
+        only: str | Sequence[str] = (),
+        skip: str | Sequence[str] = (),
         force: bool = False,
         say: str | None = None,
     ) -> None:
@@ -102,18 +103,20 @@ class Restorer(BaseRestorer[Diagnosis]):
         path = find_model(model)
         chosen = choose(path, device=device, precision=precision)
         self.choice = chosen.sentence
-        wish, backend, self.understood = Wish(only=tuple(only), skip=tuple(skip), force=force), chosen.backend, ""
+        wish, backend, self.understood = Wish(only=listed(only), skip=listed(skip), force=force), chosen.backend, ""
         if say is not None:
             wish, backend, self.understood = _asked(say, wish, backend)
         super().__init__(backend, _judge(path, backend, wish), memory=budget)
 
-    def wishing(self, *, only: Sequence[str] = (), skip: Sequence[str] = (), force: bool = False) -> Restorer:
+    def wishing(
+        self, *, only: str | Sequence[str] = (), skip: str | Sequence[str] = (), force: bool = False
+    ) -> Restorer:
         """The same model, asked for other repairs; arguments as for `Restorer`.
 
         Raises:
             UndegradeError: the model does not know a kind.
         """
-        wish = Wish(only=tuple(only), skip=tuple(skip), force=force)
+        wish = Wish(only=listed(only), skip=listed(skip), force=force)
         wish.check(tuple(label for label in self.backend.labels if label != CLEAN))
         other = copy(self)
         other.judge = replace(cast("Gate | OwnJudge", self.judge), wish=wish)
@@ -185,9 +188,10 @@ def restore(
     image: object,
     model: str | Path | Restorer = DEFAULT_MODEL,
     *,
-    only: Sequence[str] = (),
-    skip: Sequence[str] = (),
+    only: str | Sequence[str] = (),
+    skip: str | Sequence[str] = (),
     force: bool = False,
+    strength: float = 1.0,
 ) -> Result:
     """The image repaired, and what was wrong with it; where nothing was wrong, its pixels come back as they were.
 
@@ -202,19 +206,26 @@ def restore(
         only: as for `Restorer`.
         skip: as for `Restorer`.
         force: as for `Restorer`.
+        strength: in [0, 1], how far to go from the image to what was restored, mixed as light is.
 
     Raises:
-        UndegradeError: the image or the model cannot be used, or the model does not know a kind; the message says why.
+        UndegradeError: the image or the model cannot be used, the model does not know a kind, or there is no such
+            strength; the message says why.
     """
+    if not 0 <= strength <= 1:
+        raise UndegradeError(f"strength is {strength}; expected a number from 0 to 1, such as 0.7 for 70 %")
     restorer = _restorer(model)
     if only or skip or force:
         restorer = restorer.wishing(only=only, skip=skip, force=force)
     picture, back = from_object(image)
     restored = restorer.restore(picture)
+    result = restored.picture
+    if restored.changed and strength < 1:
+        result = with_pixels(picture, blended(picture.pixels, result.pixels, strength))
     return Result(
-        image=back(restored.picture),
+        image=back(result),
         diagnosis=restored.diagnosis,
-        changed=restored.changed,
+        changed=restored.changed and strength > 0,
         repaired=restored.treatment.repaired,
         reason=restored.treatment.reason,
     )

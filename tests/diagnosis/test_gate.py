@@ -81,6 +81,9 @@ def test_what_measures_as_noisy_as_nothing_else_has_to_look_a_little_noisy(head:
     found = gate.name(np.stack([context(-1, -9)]), LABELS, signs)
     assert (found.label, found.probability) == ("noise", pytest.approx(0.75))
     assert found.severities["noise"].value == pytest.approx(20)
+    demanding = Gate(head=replace(head, needed=np.full_like(head.needed, 0.9)))
+    found = demanding.name(np.stack([context(-1, -9)]), LABELS, signs)
+    assert demanding.candidates(found, ()) == ("noise",)
     assert gate.name(np.stack([context(6, -9)]), LABELS, signs).probability > 0.99
     strange = gate.name(np.stack([context(-1, -9, off=1)]), LABELS, signs)
     assert (strange.label, strange.present) == ("unknown", ())  # texture of what is strange
@@ -274,7 +277,7 @@ def test_and_is_tried_only_where_it_is_surely_there(head: Head, context: Context
         assert Gate(head=head).doubts(found, found, ("haze",)) == ()
         assert Gate(head=head).likely(found) == ("haze",)
         assert Gate(head=head, wish=Wish(skip=("haze",))).likely(found) == ()
-        assert Gate(head=head, wish=Wish(skip=("haze",))).doubts(found, found, ()) == ()
+        assert Gate(head=head, wish=Wish(skip=("haze",))).doubts(found, found, ()) == ("haze: left alone, as asked",)
         assert Gate(head=head, wish=Wish(force=True)).doubts(found, found, ()) == ()
     gone = Gate(head=head).name(np.stack([context(-4, -3)]), LABELS, {})
     found = Gate(head=head).name(np.stack([context(-4, 3)]), LABELS, {})

@@ -25,7 +25,7 @@ def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "much", "-1GB", "0", "1.5 XB", "GB"])
+@pytest.mark.parametrize("text", ["", "much", "-1GB", "0", "1.5 XB", "GB", "1.5"])
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(UndegradeError, match=r"expected a size such as 1\.5GB"):
         parse_size(text)

@@ -7,7 +7,17 @@ from undegrade.degradations import DEGRADATIONS
 from undegrade.diagnosis.evidence import NUM_EVIDENCE
 from undegrade.diagnosis.head import QUANTILES, STRENGTHS, Head, layers, sigmoid
 from undegrade.diagnosis.severity import LEVELS
-from undegrade.training.calibration import FAINT, Fit, Subject, _joined, _with_demands, fit_head, scale_of
+from undegrade.training.calibration import (
+    FAINT,
+    NEEDED,
+    Fit,
+    Subject,
+    _joined,
+    _least,
+    _with_demands,
+    fit_head,
+    scale_of,
+)
 from undegrade.training.observations import Observations
 
 KINDS = ("noise", "haze")
@@ -102,6 +112,21 @@ def test_two_repairs_in_turn_have_a_demand_of_their_own() -> None:
     assert made.demanded_in_turn == 0
     assert made.demanded.min() == pytest.approx(0.5, abs=0.01)
     assert with_demands(seen).demanded_in_turn is None
+
+
+def test_less_is_tried_where_more_is_kept_so() -> None:
+    rng = np.random.default_rng(0)
+    odds = rng.uniform(0, 1, 1000).astype(np.float32)
+    given = np.tile(rng.uniform(0, 3, (1000, 1)), (1, len(STRENGTHS))).astype(np.float32)
+    gains = np.ones_like(given)
+    needed, demands = _least(NEEDED, odds, given, gains)
+    assert (needed, demands.any()) == (0.5, False)
+    gains[(odds < 0.72) & (rng.random(1000) < 0.2)] = -9  # ruined, whatever is foretold
+    needed, demands = _least(NEEDED, odds, given, gains)
+    assert (needed, demands.any()) == (0.8, False)
+    needed, demands = _least(NEEDED, odds, given, np.full_like(given, -9))  # nothing is worth trying
+    assert needed == 0.5
+    assert demands.min() > 2.5
 
 
 @pytest.mark.parametrize("name", DEGRADATIONS)

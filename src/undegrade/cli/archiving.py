@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from undegrade.cli.options import kinds_of, model_facts
+from undegrade.cli.options import model_facts
 from undegrade.cli.output import LINES_VERSION
 from undegrade.errors import UndegradeError
 
@@ -53,6 +53,7 @@ def restore_archive(wish: dict[str, Any], options: dict[str, Any], *, debug: boo
     )
     with needs_ray("--ray"):
         from undegrade.archive.orders import Order
+        from undegrade.diagnosis import listed
 
         order = Order(
             verb="restore",
@@ -63,8 +64,8 @@ def restore_archive(wish: dict[str, Any], options: dict[str, Any], *, debug: boo
             device=wish["device"] or "auto",
             precision=wish["precision"],
             memory=parse_size(wish["memory"]) if wish["memory"] else None,
-            only=kinds_of(wish["only"]),
-            skip=kinds_of(wish["skip"]),
+            only=listed(wish["only"]),
+            skip=listed(wish["skip"]),
             force=wish["force"],
             say=wish["say"],
             form=wish["form"],

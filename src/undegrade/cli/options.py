@@ -30,15 +30,6 @@ def as_path(given: str) -> Path:
     return Path(given)
 
 
-def kinds_of(text: str) -> tuple[str, ...]:
-    """The kinds in a list with commas.
-
-    >>> kinds_of("rain, haze,")
-    ('rain', 'haze')
-    """
-    return tuple(kind.strip() for kind in text.split(",") if kind.strip())
-
-
 def model_facts(name: str, model: str) -> dict[str, str]:
     """What a record says of undegrade and the model."""
     from undegrade import __version__

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from undegrade.cli.options import Inputs, Ray, as_path, kinds_of, model_facts
+from undegrade.cli.options import Inputs, Ray, as_path, model_facts
 from undegrade.cli.output import Report
 from undegrade.inference.models import DEFAULT_MODEL
 
@@ -62,7 +62,7 @@ Say = Annotated[
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Repair what is likeliest, in full, unchecked; blur by the model alone."),
+    typer.Option("--force", help="Repair one kind, what is likeliest, in full, unchecked; blur by the model alone."),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Only where something is wrong, with soft edges; takes longer.")]
 Preview = Annotated[
@@ -209,8 +209,8 @@ def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Fai
         device=wish["device"] or "auto",
         precision=wish["precision"],
         memory=wish["memory"],
-        only=kinds_of(wish["only"]),
-        skip=kinds_of(wish["skip"]),
+        only=wish["only"],
+        skip=wish["skip"],
         force=wish["force"],
         say=wish["say"],
     )

@@ -3,7 +3,7 @@
 from undegrade.diagnosis.diagnosis import UNKNOWN, Diagnosis, name, name_all
 from undegrade.diagnosis.gate import Gate
 from undegrade.diagnosis.head import Head, read_head
-from undegrade.diagnosis.judges import EVERYTHING, OwnJudge, Wish
+from undegrade.diagnosis.judges import EVERYTHING, OwnJudge, Wish, listed
 from undegrade.diagnosis.severity import Severity
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "OwnJudge",
     "Severity",
     "Wish",
+    "listed",
     "name",
     "name_all",
     "read_head",

@@ -149,7 +149,8 @@ class Gate:
         strange = strangeness > STRANGE + DARING * max(0, surest - LIKELY)
         signed = self._signed(signs, probabilities, only_certain=strange or new is not None)
         for place, level in signed.items():
-            _, least = SIGNS[self.head.kinds[place]]
+            kind = self.head.kinds[place]
+            least = max(SIGNS[kind][1], self.head.needs(kind))  # what is there by its sign is to be tried
             probabilities[place], levels[place] = max(probabilities[place], least), level
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.head.kinds[i]: float(probabilities[i]) for i in order}
@@ -230,8 +231,8 @@ class Gate:
         return tuple(kind for kind in finding.present if self.wish.wanted(kind))
 
     def doubts(self, finding: Diagnosis, last: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
-        """What is present, wanted, not repaired, and less probable than it has to be, at first or after the repairs."""
-        said = []
+        """What is present and not wanted, or not repaired and less probable than it has to be, at first or later."""
+        said = [f"{PHRASES[kind]}: left alone, as asked" for kind in finding.present if not self.wish.wanted(kind)]
         for kind in () if self.wish.force else self.likely(finding):
             need = self.head.needs(kind)
             if kind not in done and finding.probabilities[kind] < need:

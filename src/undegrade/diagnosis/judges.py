@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,8 @@ class Wish:
         Raises:
             UndegradeError: names the option, the kind, and those that are known.
         """
+        if both := [kind for kind in self.only if kind in self.skip]:
+            raise UndegradeError(f"only and skip: both name {both[0]}; name it in one of them")
         for option, chosen in (("only", self.only), ("skip", self.skip)):
             if chosen and not kinds:
                 raise UndegradeError(f"{option}: the model names no kinds and repairs all it is given; ask for none")
@@ -47,6 +49,16 @@ class Wish:
                     raise UndegradeError(
                         f"{option}: {kind!r} is not known{_meant(kind, kinds)}; the model repairs {', '.join(kinds)}"
                     )
+
+
+def listed(kinds: str | Sequence[str]) -> tuple[str, ...]:
+    """Kinds as they are given: one after another, or as text with commas.
+
+    >>> listed("rain, haze,")
+    ('rain', 'haze')
+    """
+    given = kinds.split(",") if isinstance(kinds, str) else kinds
+    return tuple(kind.strip() for kind in given if kind.strip())
 
 
 def _meant(word: str, kinds: tuple[str, ...]) -> str:

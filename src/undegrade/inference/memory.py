@@ -60,4 +60,7 @@ def parse_size(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text.strip().lower())
     if not found or not float(found[1]):
         raise UndegradeError(f"memory: {text!r}; expected a size such as 1.5GB or 800MB")
-    return int(float(found[1]) * UNITS[found[2] or ""])
+    size = int(float(found[1]) * UNITS[found[2] or ""])
+    if size < UNITS["k"]:
+        raise UndegradeError(f"memory: {text!r} has no unit; expected a size such as 1.5GB or 800MB")
+    return size

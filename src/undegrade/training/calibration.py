@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,19 +19,12 @@ from undegrade.training.specimens import scale_of
 
 Numbers = NDArray[np.float32]
 
-# The probability from which on a kind is repaired, where a half is not enough: where it was taken for what it is not,
-# such as thin lines for scratches, or grain for darkness, its repair ruins the picture. These and the next were chosen
-# by what they keep and harm of held-out pictures, those of haze and low light by harms on Kodak24
-# (docs/experiments.md).
-NEEDED = {
-    "defocus_blur": 0.6,
-    "haze": 0.85,
-    "rain": 0.8,
-    "snow": 0.8,
-    "low_light": 0.9,
-    "mosaic": 0.7,
-    "inpainting": 0.9,
-}
+# The probability from which on a kind is repaired: the least of these, unless a higher one keeps so much more of what
+# held-out pictures would gain, as a few of them make as much difference.
+NEEDED, MORE = (LIKELY, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98), 0.05
+# But at least: a little noise is taken for darkness, so rarely among held-out specimens that they do not show it
+# (docs/experiments.md, "How probable a kind has to be").
+AT_LEAST = {"low_light": 0.9}
 # Kinds that are gone by a quartile of the gain, others by its tenth quantile: a repair that was not called for costs
 # little; or the gain is foretold so widely that the latter would leave much of it.
 QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze", "low_light", "rain", "inpainting")
@@ -121,7 +114,7 @@ def fit_head(seen: Observations, held_out: Observations, subject: Subject, fit: 
         centre=nothing,
         spread=nothing,
         gain=(nothing,) * 6,
-        needed=np.array([NEEDED.get(kind, LIKELY) for kind in subject.kinds], np.float32),
+        needed=np.full(num_kinds, LIKELY, np.float32),
         cautious=np.array([0.25 if kind in QUARTILE else 0.1 for kind in subject.kinds], np.float32),
         demanded=np.zeros((num_kinds, len(STRENGTHS)), np.float32),
         faint=np.array([FAINT.get(kind, NOT_FAINT)[0] for kind in subject.kinds], np.float32),
@@ -181,24 +174,50 @@ def _with_demands(head: Head, held_out: Observations) -> Head:
     Of each kind and strength, and of two repairs in turn, the least demand, 0 or more, with which of the pictures that
     are asked about at most the share `RISK` lose more than `HARM` dB, and all of them lose at most `LOSS` in the mean:
     as conformal risk control (ICLR 2024) chooses a threshold, by what happens on pictures that no gain was fitted to.
+    With it, how probable a kind has to be (`_least`).
     """
     odds = sigmoid(head.read(held_out.before).logits)
     foretold = head.foretell(held_out.before, held_out.after, held_out.evidence, held_out.treated)
     treated = held_out.treated > 0
-    # Only what is sure is tried, of two in turn each.
-    sure = (~treated | (odds >= [head.needs(kind) for kind in head.kinds])).all(1)
     alone = treated.sum(1) == 1
+    needed = np.zeros(len(head.kinds), np.float32)
     demanded = np.zeros((len(head.kinds), len(STRENGTHS)), np.float32)
-    for place in range(len(head.kinds)):
-        asked = sure & alone & treated[:, place]
-        for strength in range(len(STRENGTHS)):
-            given = foretold[asked, strength, head.quantile(place)]
-            demanded[place, strength] = _demand(given, held_out.gains[asked, strength])
-    asked, whole = np.flatnonzero(sure & ~alone), STRENGTHS.index(1)
+    for place, kind in enumerate(head.kinds):
+        rows = alone & treated[:, place]
+        choices = [least for least in NEEDED if least >= AT_LEAST.get(kind, LIKELY)]
+        given, gains = foretold[rows, :, head.quantile(place)], held_out.gains[rows]
+        needed[place], demanded[place] = _least(choices, odds[rows, place], given, gains)
+    # Only what is sure is tried, of two in turn each.
+    asked, whole = np.flatnonzero((~treated | (odds >= needed)).all(1) & ~alone), STRENGTHS.index(1)
     quantiles = np.array([head.quantile(place) for place in range(len(head.kinds))])
     cautious = np.where(treated[asked], quantiles, len(QUANTILES)).min(1, initial=len(QUANTILES))
     in_turn = _demand(foretold[asked, whole, cautious], held_out.gains[asked, whole]) if len(asked) else None
-    return replace(head, demanded=demanded, demanded_in_turn=in_turn)
+    return replace(head, needed=needed, demanded=demanded, demanded_in_turn=in_turn)
+
+
+def _least(choices: Sequence[float], odds: Numbers, given: Numbers, gains: Numbers) -> tuple[float, Numbers]:
+    """How probable a kind has to be, one of the choices, the least first, and what is demanded then, (S,).
+
+    What is seldom there but ruins the picture where it is not, as lines are that were taken for scratches, raises what
+    is demanded of all, so that to try less may keep more.
+
+    Args:
+        choices: of which the least is taken, unless a higher one keeps `MORE`.
+        odds: (N,), probabilities of pictures whose repair was of this kind.
+        given: (N, S) dB, foretold.
+        gains: (N, S) dB.
+    """
+    chosen, most = None, 0.0
+    for needed in choices:
+        asked = odds >= needed
+        demands = np.array([_demand(*pair) for pair in zip(given[asked].T, gains[asked].T, strict=True)], np.float32)
+        through = given[asked] > demands
+        strongest = np.arange(asked.sum()), through.argmax(1)  # that goes through
+        kept = float(np.minimum(gains[asked][strongest], GAIN_LIMIT)[through.any(1)].sum())
+        if chosen is None or kept > most * (1 + MORE):
+            chosen, most = (needed, demands), max(kept, 0)
+    assert chosen is not None
+    return chosen
 
 
 def _demand(given: Numbers, gains: Numbers) -> float:
