@@ -68,6 +68,7 @@ def test_strength_goes_a_part_of_the_way(model: Path, scene: Scene) -> None:
     np.testing.assert_allclose(half.image.transpose(2, 0, 1), expected, atol=1e-5)
     none = undegrade.restore(image, model, only="rain", strength=0)
     assert not none.changed
+    assert np.array_equal(none.image, image)
     with pytest.raises(undegrade.UndegradeError, match="strength is 70; expected a number from 0 to 1"):
         undegrade.restore(image, model, strength=70)
 

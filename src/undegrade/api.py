@@ -219,14 +219,16 @@ def restore(
         restorer = restorer.wishing(only=only, skip=skip, force=force)
     picture, back = from_object(image)
     restored = restorer.restore(picture)
-    result = restored.picture
-    if restored.changed and strength < 1:
+    changed, result = restored.changed and strength > 0, restored.picture
+    if not changed:
+        result = picture
+    elif strength < 1:
         result = with_pixels(picture, blended(picture.pixels, result.pixels, strength))
     return Result(
         image=back(result),
         diagnosis=restored.diagnosis,
-        changed=restored.changed and strength > 0,
-        repaired=restored.treatment.repaired,
+        changed=changed,
+        repaired=restored.treatment.repaired if changed else (),
         reason=restored.treatment.reason,
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping
 from undegrade.degradations.base import Degradation
 from undegrade.errors import UndegradeError
 
+LEAST = 5  # letters of a word that says something
+
 
 def parse(text: str, catalogue: Mapping[str, type[Degradation]], mixtures: Collection[str] = ()) -> Degradation:
     """Build the degradation that the text names; a field not named keeps the catalogue's range.
@@ -53,9 +55,9 @@ def _range(value: str, where: str) -> tuple[float, float]:
 
 
 def _nearest(name: str, catalogue: Mapping[str, type[Degradation]], mixtures: Collection[str]) -> str:
-    """A question for the one that is spelt alike, or of whose description the word is part; else all that are known."""
+    """A question for the one that is spelt alike, or in whose description a word begins so; else all that are known."""
     known = [*catalogue, *mixtures]
     words = {label: (kind.__doc__ or "").split("\n")[0].lower() for label, kind in catalogue.items()}
-    said = [label for label, of in words.items() if name.lower() in re.findall(r"\w+", of)]
+    said = [label for label, of in words.items() if len(name) >= LEAST and re.search(rf"\b{name.lower()}", of)]
     close = difflib.get_close_matches(name, known, n=1) or said[:1]
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"

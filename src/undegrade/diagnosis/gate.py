@@ -12,7 +12,7 @@ from undegrade.batch import CLEAN
 from undegrade.diagnosis.diagnosis import LIKELY, PHRASES, SURE, UNKNOWN, Diagnosis
 from undegrade.diagnosis.evidence import change_of_colour, evidence, likeness, new_clipping
 from undegrade.diagnosis.head import QUANTILES, Head, Numbers, sigmoid
-from undegrade.diagnosis.judges import EVERYTHING, Wish
+from undegrade.diagnosis.judges import EVERYTHING, Wish, unwanted
 from undegrade.diagnosis.severity import Severity, frechet_mean, severity_at
 from undegrade.diagnosis.taught import Taught, find_taught
 
@@ -232,7 +232,7 @@ class Gate:
 
     def doubts(self, finding: Diagnosis, last: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
         """What is present and not wanted, or not repaired and less probable than it has to be, at first or later."""
-        said = [f"{PHRASES[kind]}: left alone, as asked" for kind in finding.present if not self.wish.wanted(kind)]
+        said = list(unwanted(finding, self.wish))
         for kind in () if self.wish.force else self.likely(finding):
             need = self.head.needs(kind)
             if kind not in done and finding.probabilities[kind] < need:

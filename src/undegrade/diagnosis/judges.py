@@ -73,6 +73,13 @@ def _meant(word: str, kinds: tuple[str, ...]) -> str:
     return "".join(f' (did you mean {kind}, "{PHRASES.get(kind, kind)}"?)' for kind in (alike or said)[:1])
 
 
+def unwanted(finding: Diagnosis, wish: Wish) -> tuple[str, ...]:
+    """Of what is present what was not to be repaired, in words."""
+    return tuple(
+        f"{PHRASES.get(kind, kind)}: left alone, as asked" for kind in finding.present if not wish.wanted(kind)
+    )
+
+
 EVERYTHING = Wish()
 LEAST_WORD = 4  # letters: shorter ones say nothing of a kind
 
@@ -126,8 +133,8 @@ class OwnJudge:
         return ()
 
     def doubts(self, finding: Diagnosis, last: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
-        """None: what is named is repaired."""
-        return ()
+        """What is not wanted; all else that is named is repaired."""
+        return unwanted(finding, self.wish)
 
     def weigh(self, trial: Any) -> Any:
         """Never asked, as nothing is checked."""

@@ -55,12 +55,12 @@ def parse_size(text: str) -> int:
     """Bytes, from "1.5GB", "800 MiB" or a plain number.
 
     Raises:
-        UndegradeError: it is no size.
+        UndegradeError: it is no size, or less than 1000 bytes, where a unit was forgotten.
     """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?", text.strip().lower())
     if not found or not float(found[1]):
         raise UndegradeError(f"memory: {text!r}; expected a size such as 1.5GB or 800MB")
     size = int(float(found[1]) * UNITS[found[2] or ""])
     if size < UNITS["k"]:
-        raise UndegradeError(f"memory: {text!r} has no unit; expected a size such as 1.5GB or 800MB")
+        raise UndegradeError(f"memory: {text!r} is less than a kilobyte; expected a size such as 1.5GB or 800MB")
     return size

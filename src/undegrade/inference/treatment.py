@@ -124,7 +124,7 @@ class Judge(Protocol[F]):
         """What is there, it seems, and wanted to be repaired; once something else is, it may be sure enough to be."""
 
     def doubts(self, finding: F, last: F, done: tuple[str, ...]) -> tuple[str, ...]:
-        """Why what is named was not tried: it is not sure enough, at first or at last; in words.
+        """Why what is named was not tried: it was not wanted, or is not sure enough, at first or at last; in words.
 
         Args:
             finding: the diagnosis.

@@ -207,13 +207,15 @@ def _least(choices: Sequence[float], odds: Numbers, given: Numbers, gains: Numbe
         given: (N, S) dB, foretold.
         gains: (N, S) dB.
     """
+    if not len(odds):
+        return choices[-1], np.full(gains.shape[1], np.inf, np.float32)  # nothing is known of it
     chosen, most = None, 0.0
     for needed in choices:
         asked = odds >= needed
         demands = np.array([_demand(*pair) for pair in zip(given[asked].T, gains[asked].T, strict=True)], np.float32)
         through = given[asked] > demands
         strongest = np.arange(asked.sum()), through.argmax(1)  # that goes through
-        kept = float(np.minimum(gains[asked][strongest], GAIN_LIMIT)[through.any(1)].sum())
+        kept = float(np.clip(gains[asked][strongest], -WORST, GAIN_LIMIT)[through.any(1)].sum())
         if chosen is None or kept > most * (1 + MORE):
             chosen, most = (needed, demands), max(kept, 0)
     assert chosen is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import torch
 
 
@@ -12,4 +14,8 @@ def reduced(device: str, *, wanted: bool = True) -> torch.autocast:
 
 def has_bf16(device: str) -> bool:
     """Whether it pays: a processor without the instructions emulates it, and convolutions take three times as long."""
-    return device != "cpu" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if device != "cpu":
+        return True
+    if platform.machine() == "aarch64":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -13,6 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
+from undegrade.diagnosis import listed
 from undegrade.errors import UndegradeError
 
 BUSY = 429
@@ -61,8 +62,8 @@ class Client:
         *,
         model: str | None = None,
         strength: float = 1.0,
-        only: Sequence[str] = (),
-        skip: Sequence[str] = (),
+        only: str | Sequence[str] = (),
+        skip: str | Sequence[str] = (),
         force: bool = False,
         local: bool = False,
         form: str | None = None,
@@ -81,8 +82,8 @@ class Client:
         query = {
             "model": model,
             "strength": strength,
-            "only": ",".join(only),
-            "skip": ",".join(skip),
+            "only": ",".join(listed(only)),
+            "skip": ",".join(listed(skip)),
             "force": force,
             "local": local,
             "format": form,
@@ -107,8 +108,8 @@ class Client:
         *,
         model: str | None = None,
         strength: float = 1.0,
-        only: Sequence[str] = (),
-        skip: Sequence[str] = (),
+        only: str | Sequence[str] = (),
+        skip: str | Sequence[str] = (),
         force: bool = False,
         form: str | None = None,
     ) -> str:
@@ -116,8 +117,8 @@ class Client:
         query = {
             "model": model,
             "strength": strength,
-            "only": ",".join(only),
-            "skip": ",".join(skip),
+            "only": ",".join(listed(only)),
+            "skip": ",".join(listed(skip)),
             "force": force,
             "format": form,
             "wait": False,

@@ -165,12 +165,10 @@ def show(one: Seen) -> str:
 def untouched(treatment: Treatment[Diagnosis]) -> str:
     """Why nothing was changed, in a sentence."""
     found = treatment.finding
-    if treatment.reason:
-        return "Nothing was changed: no repair was seen to help."
     if found is None or found.label in (CLEAN, UNKNOWN):
         return "Nothing was changed: nothing was found that a repair would make better. It is the same, bit for bit."
     return (
-        "Nothing was changed: it is not sure enough, or was not to be repaired. "
+        f"Nothing was changed: {treatment.reason or 'it was not to be repaired'}. "
         "“Repair what is likeliest, unchecked” under “More” does so all the same."
     )
 

@@ -15,6 +15,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from undegrade import __version__
+from undegrade.diagnosis import listed
 from undegrade.inference.models import MODELS
 from undegrade.web.desk import DEGRADER, Desk
 from undegrade.web.jobs import DONE, FAILED, RUNNING, StoredJob
@@ -120,8 +121,8 @@ async def restore(request: Request, desk: AtDesk, after: After, wanted: Annotate
         source="",
         target="",
         strength=wanted.strength,
-        only=_kinds(wanted.only),
-        skip=_kinds(wanted.skip),
+        only=listed(wanted.only),
+        skip=listed(wanted.skip),
         force=wanted.force,
         local=wanted.local,
         form=wanted.form,
@@ -232,10 +233,6 @@ async def metrics(desk: AtDesk) -> Response:
 async def page(request: Request) -> HTMLResponse:
     """The manual of this service, which asks no other one for scripts or fonts."""
     return HTMLResponse(manual(request.app.openapi()))
-
-
-def _kinds(text: str) -> tuple[str, ...]:
-    return tuple(kind.strip() for kind in text.split(",") if kind.strip())
 
 
 def _model(desk: Desk, name: str | None) -> str:
