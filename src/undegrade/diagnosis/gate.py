@@ -148,9 +148,7 @@ class Gate:
         new = find_taught(self.head, self.taught, reading.embedding) if surest < SURE else None
         strange = strangeness > STRANGE + DARING * max(0, surest - LIKELY)
         signed = self._signed(signs, probabilities, only_certain=strange or new is not None)
-        for place, level in signed.items():
-            kind = self.head.kinds[place]
-            least = max(SIGNS[kind][1], self.head.needs(kind))  # what is there by its sign is to be tried
+        for place, (least, level) in signed.items():
             probabilities[place], levels[place] = max(probabilities[place], least), level
         order = np.argsort(-probabilities, kind="stable")
         ranked = {self.head.kinds[i]: float(probabilities[i]) for i in order}
@@ -181,14 +179,19 @@ class Gate:
             strangeness=strangeness,
         )
 
-    def _signed(self, signs: Mapping[str, float], probabilities: Numbers, *, only_certain: bool) -> dict[int, float]:
-        """Place and level of each kind that is there by its sign; none where the likeliest is repaired as it is."""
+    def _signed(
+        self, signs: Mapping[str, float], probabilities: Numbers, *, only_certain: bool
+    ) -> dict[int, tuple[float, float]]:
+        """Least probability and level, by place, of each kind that is there by its sign; none where the likeliest is
+        repaired as it is.
+        """
         signed = {}
         for place, (kind, scale) in enumerate(zip(self.head.kinds, self.head.scales, strict=True)):
             if kind in signs and not self.wish.force and scale.field:
                 counts = SIGNS[kind] == CERTAIN if only_certain else probabilities[place] >= SIGNS[kind][0]
                 if counts:
-                    signed[place] = min(1.0, max(0.0, scale.level(signs[kind])))
+                    least = max(SIGNS[kind][1], self.head.needs(kind))  # what is there by its sign is to be tried
+                    signed[place] = least, min(1.0, max(0.0, scale.level(signs[kind])))
         return signed
 
     def beyond(self, height: int, width: int) -> Diagnosis | None:
