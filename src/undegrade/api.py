@@ -75,7 +75,7 @@ class Restorer(BaseRestorer[Diagnosis]):
         memory: bytes that the process may take, or a size such as "1.5GB"; tiles are chosen accordingly.
         only: kinds that alone are repaired, such as ("rain", "haze") or "rain, haze".
         skip: kinds that are not.
-        force: repair what is likeliest, at full strength and unchecked.
+        force: repair all of `only`, one after the other, or what is likeliest, at full strength and unchecked.
         say: the same in words, instead of `only` and `skip`, such as "remove the rain but keep the grain"; needs the
             extra `text`. Networks that are told sentences are told it.
 

@@ -46,15 +46,20 @@ def treatment_data(treatment: Treatment[Diagnosis]) -> dict[str, Any]:
         "diagnosis": diagnosis_data(treatment.finding) if treatment.finding else None,
         "repaired": [{"kind": step.kind, "strength": step.strength, "by": step.by} for step in treatment.steps],
         "reason": treatment.reason,
+        "left": list(treatment.left),
     }
 
 
-def told(treatment: Treatment[Diagnosis]) -> str:
-    """What was found, and what was not repaired of it and why, for a table."""
+def found(treatment: Treatment[Diagnosis]) -> str:
+    """What is wrong, for a table that says what was done, too."""
     sentence = sentence_of(treatment.finding)
-    if treatment.steps:  # which were forced, where nothing was found
-        sentence = sentence.removesuffix(": left alone")
-    return "; ".join(text for text in (sentence, treatment.reason) if text)
+    # Steps were forced, where nothing was found.
+    return sentence.removesuffix(": left alone") if treatment.steps else sentence
+
+
+def told(treatment: Treatment[Diagnosis]) -> str:
+    """What was found, and what was not repaired of it and why, in one sentence."""
+    return "; ".join(text for text in (found(treatment), treatment.reason) if text)
 
 
 def done_data(done: Done[Diagnosis]) -> dict[str, Any]:

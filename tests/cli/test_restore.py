@@ -62,7 +62,7 @@ def test_json_is_one_object_a_line_and_originals_stay(
     assert summary["summary"]["restored"] == 3
     assert summary["summary"]["megapixels"] == pytest.approx(0.004, abs=0.001)
     assert [Path(record["output"]).name for record in records] == ["deep.tif", "gray.jpg", "photo.png"]
-    told = {"input", "output", "changed", "diagnosis", "repaired", "reason", "pixels", "seconds", "notes"}
+    told = {"input", "output", "changed", "diagnosis", "repaired", "reason", "left", "pixels", "seconds", "notes"}
     assert set(records[0]) == told
     assert records[0]["repaired"] == [{"kind": None, "strength": 1.0, "by": "network"}]
     assert records[0]["changed"] is True

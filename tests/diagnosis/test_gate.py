@@ -136,6 +136,13 @@ def test_what_is_asked_for_is_tried_and_nothing_twice(head: Head, context: Conte
     assert forced.candidates(well, ()) == ("haze",)
     assert not forced.checks
     assert forced.candidates(well, ("haze",)) == ()
+    several = Gate(head=head, wish=Wish(only=("noise", "haze"), force=True))  # as they were named
+    done: tuple[str, ...] = ()
+    for kind in ("noise", "haze"):
+        assert several.candidates(well, done) == (kind,)
+        done += (kind,)
+    assert several.candidates(well, done) == ()
+    assert Gate(head=head, wish=Wish(skip=("noise", "haze"), force=True)).candidates(well, ()) == ()
 
 
 def test_too_small_a_picture_is_not_judged(head: Head) -> None:

@@ -193,6 +193,28 @@ def test_unchecked_nothing_is_tried(scene: Scene) -> None:
     assert backend.runs == 2  # to look, and to repair
 
 
+def test_unchecked_all_that_is_asked_for_is_repaired_one_after_the_other(scene: Scene) -> None:
+    picture = Picture(pixels=scene(64, 80) * np.float32(0.5))
+    kinds = ("snow", "haze", "rain", "blur")  # more than are tried where they are checked
+    judge = Ordered(dict.fromkeys(kinds, Answer(0, 0)), checks=False)
+    treatment = Restorer(Wide(), judge).restore(picture).treatment
+    assert treatment.repaired == tuple((kind, 1) for kind in kinds)
+    judge = Ordered(dict.fromkeys(kinds[:2], Answer(0, 0)), checks=False)
+    restored = Restorer(Shift(), judge).restore(picture)
+    np.testing.assert_allclose(restored.picture.pixels, picture.pixels + 0.3, atol=1e-6)
+    first, second = (step.context[0] for step in restored.treatment.steps)
+    assert second - first == pytest.approx(0.2)  # the second is told of the picture as the first leaves it
+    assert judge.trials == []
+    assert restored.treatment.left == ()
+
+
+def test_what_is_left_is_known(scene: Scene) -> None:
+    judge = Ordered({"haze": Answer(0.5, 1, "by half"), "snow": Answer(1, 2), "rain": Answer(0, 0, "might do harm")})
+    restored = Restorer(Wide(), judge).restore(Picture(pixels=scene(64, 80) * np.float32(0.5)))
+    assert restored.treatment.repaired == (("snow", 1), ("haze", 0.5))
+    assert restored.treatment.left == ("haze", "rain")
+
+
 def test_what_is_too_small_to_judge_is_left_alone(scene: Scene) -> None:
     backend = Shift()
     restored = Restorer(backend, Ordered({"haze": Answer(1, 1)})).restore(Picture(pixels=scene(12, 80)))

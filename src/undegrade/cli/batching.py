@@ -18,7 +18,7 @@ from undegrade.inference.header import file_sha256
 from undegrade.inference.jobs import Failure, Job, attempt
 from undegrade.inference.journal import Finished, Journal, content_sha256
 from undegrade.inference.placing import check_place, place, unfinished
-from undegrade.reports import done_data, told
+from undegrade.reports import done_data, found
 
 if TYPE_CHECKING:
     from undegrade.diagnosis import Diagnosis
@@ -37,6 +37,16 @@ class Reported:
     record: dict[str, Any]
     row: tuple[str, ...]
     outcome: str  # "restored", "left alone" or "done before"
+
+    @property
+    def remark(self) -> str:
+        """Why nothing was repaired, or not all of it; empty where there is nothing to say."""
+        return remark_of(self.record)
+
+    @property
+    def left(self) -> list[str]:
+        """Kinds that are there and not repaired, or not wholly."""
+        return [kind for page in self.record.get("pages", [self.record]) for kind in page.get("left", ())]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,7 @@ class Batch:
                         counts["failed"] += 1
                         continue
                     report.add(outcome.record, outcome.row)
+                    report.remark(outcome.record, outcome.remark)
                     counts[outcome.outcome] += 1
                     done.append(outcome)
             except BaseException:
@@ -81,6 +92,8 @@ class Batch:
         if len(jobs) > 1:
             megapixels = sum(one.record["pixels"] for one in done if one.outcome != BEFORE) / 1e6
             report.summarise(counts, megapixels, time.perf_counter() - began)
+        if left := dict.fromkeys(kind for one in done for kind in one.left):
+            report.hint(f"{', '.join(left)}: repaired wholly, unchecked, with --force --only KIND; look at the result")
         return done
 
     def _restore(self, job: Job, advance: Callable[[float], None]) -> Reported:
@@ -112,10 +125,18 @@ class Batch:
 
 def describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The record and the row of one file."""
-    first, changed = done.pages[0], sum(page.changed for page in done.pages)
+    changed = sum(page.changed for page in done.pages)
     record = {"input": str(job.source), "output": str(job.target), **done_data(done)}
-    what, sentence = "restored" if changed else "left alone", told(first.treatment)
+    sentence = "; ".join(dict.fromkeys(found(page.treatment) for page in done.pages))
+    what = "restored" if changed else "left alone"
     if len(done.pages) > 1:
         what = f"{changed} of {len(done.pages)} pages restored"
-        sentence = "; ".join(dict.fromkeys(told(page.treatment) for page in done.pages))
+    elif changed and record["left"]:
+        what = "restored in part"
     return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")
+
+
+def remark_of(record: Mapping[str, Any]) -> str:
+    """Why nothing was repaired of a file, or not all of it, by its record."""
+    reasons = [page["reason"] for page in record.get("pages", [record])]
+    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))

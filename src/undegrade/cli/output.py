@@ -38,7 +38,20 @@ class Report:
         self._keep(record)
         self.rows.append(row)
         for note in record.get("notes", ()):
-            print(f"note: {record['input']}: {note}", file=sys.stderr)
+            self._note(record, note)
+
+    def remark(self, record: dict[str, Any], text: str) -> None:
+        """What the record says and the row does not: a line on stderr beside a table; empty: nothing."""
+        if text and not self.as_json:
+            self._note(record, text)
+
+    def hint(self, text: str) -> None:
+        """What could be done next: a line on stderr beside a table."""
+        if not self.as_json:
+            print(f"hint: {text}", file=sys.stderr)
+
+    def _note(self, record: dict[str, Any], text: str) -> None:
+        print(f"note: {record['input']}: {text}", file=sys.stderr)
 
     def fail(self, failure: Failure) -> None:
         """One input that failed: a line on stderr."""

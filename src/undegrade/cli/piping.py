@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from undegrade.cli.batching import describe
+from undegrade.cli.batching import describe, remark_of
 from undegrade.errors import UndegradeError
 from undegrade.inference.jobs import Job
 
@@ -65,10 +65,11 @@ def through_pipes(
             with target.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
-    _, (_, found, what, _, seconds) = describe(Job(source=source, target=target), done)
+    record, (_, found, what, _, seconds) = describe(Job(source=source, target=target), done)
     print(f"{found}: {what} in {seconds} s", file=sys.stderr)
-    for note in done.notes:
-        print(f"note: {note}", file=sys.stderr)
+    for note in (remark_of(record), *done.notes):
+        if note:
+            print(f"note: {note}", file=sys.stderr)
 
 
 def _check_ends(given: Path, out: str | None, *, overwrite: bool) -> None:

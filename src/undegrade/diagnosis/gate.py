@@ -211,11 +211,10 @@ class Gate:
         return self.head.kinds, sigmoid(self.head.read(contexts).logits)
 
     def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
-        """What is present, wanted and not repaired yet; at most `AT_ONCE`."""
-        known = finding.probabilities if self.wish.force and not done else finding.present
-        open_kinds = [kind for kind in known if kind not in done and self.wish.wanted(kind)]
+        """What is present, wanted and not repaired yet, at most `AT_ONCE`; or the next that is forced."""
         if self.wish.force:
-            return tuple(open_kinds[:1])
+            return self.wish.forced(finding.probabilities, done)
+        open_kinds = [kind for kind in finding.present if kind not in done and self.wish.wanted(kind)]
         return tuple(kind for kind in open_kinds if finding.probabilities[kind] >= self.head.needs(kind))[:AT_ONCE]
 
     def in_turn(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class Wish:
     Args:
         only: these kinds alone; none: all.
         skip: all but these.
-        force: whatever is likeliest, at full strength and unchecked, however doubtful it is.
+        force: wholly and unchecked, however doubtful it is: all of `only`, in that order, or what is likeliest.
     """
 
     only: tuple[str, ...] = ()
@@ -32,6 +32,20 @@ class Wish:
     def wanted(self, kind: str) -> bool:
         """Whether a kind may be repaired."""
         return kind not in self.skip and (not self.only or kind in self.only)
+
+    def forced(self, ranked: Iterable[str], done: tuple[str, ...]) -> tuple[str, ...]:
+        """What is to be repaired next, unchecked; nothing, and that is all.
+
+        >>> Wish(only=("rain", "noise"), force=True).forced(["haze", "noise", "rain"], done=("rain",))
+        ('noise',)
+
+        Args:
+            ranked: kinds, the likeliest first.
+            done: what was repaired already.
+        """
+        chosen = self.only or next(((kind,) for kind in ranked if self.wanted(kind)), ())
+        named = [kind for kind in chosen if kind not in done]
+        return tuple(named[:1])
 
     def check(self, kinds: tuple[str, ...]) -> None:
         """Refuse kinds that the model does not know.
@@ -52,19 +66,19 @@ class Wish:
 
 
 def listed(kinds: str | Sequence[str]) -> tuple[str, ...]:
-    """Kinds as they are given: one after another, or as text with commas.
+    """Kinds as they are given: one after another, or as text with commas; by the names that users know (`CALLED`), too.
 
-    >>> listed("rain, haze,")
-    ('rain', 'haze')
+    >>> listed("rain, scratches,")
+    ('rain', 'inpainting')
     """
     given = kinds.split(",") if isinstance(kinds, str) else kinds
-    return tuple(kind.strip() for kind in given if kind.strip())
+    return tuple(CALLED.get(kind.strip(), kind.strip()) for kind in given if kind.strip())
 
 
 def _meant(word: str, kinds: tuple[str, ...]) -> str:
     """A question for the kind that is spelt alike, or of which the word is said; nothing where there is none.
 
-    >>> _meant("scratches", ("noise", "inpainting"))
+    >>> _meant("lines", ("noise", "inpainting"))
     ' (did you mean inpainting, "scratches or lines drawn over it"?)'
     """
     alike = difflib.get_close_matches(word, kinds, 1)
@@ -80,6 +94,7 @@ def unwanted(finding: Diagnosis, wish: Wish) -> tuple[str, ...]:
     )
 
 
+CALLED = {"scratches": "inpainting"}  # what is removed, not how
 EVERYTHING = Wish()
 LEAST_WORD = 4  # letters: shorter ones say nothing of a kind
 
@@ -117,8 +132,8 @@ class OwnJudge:
     def candidates(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[str | None, ...]:
         """What the model holds for likeliest, as it is; or of what is wanted the likeliest."""
         if self.wish.force:
-            return tuple(kind for kind in finding.probabilities if kind != CLEAN and self.wish.wanted(kind))[:1]
-        if not finding.present or finding.probability < LIKELY:
+            return self.wish.forced((kind for kind in finding.probabilities if kind != CLEAN), done)
+        if done or not finding.present or finding.probability < LIKELY:
             return ()
         if all(map(self.wish.wanted, finding.present)):
             return (None,)

@@ -52,13 +52,16 @@ class Decider(Generic[F]):
         if not self.backend.labels:
             return Treatment(finding=None, steps=(Step(kind=None, context=_mean(look.contexts)),))
         finding = self._named(look)
+        if not self.judge.checks:
+            unwanted = "; ".join(self.judge.doubts(finding, finding, ()))
+            return Treatment(finding=finding, steps=self._as_told(finding, look), reason=unwanted)
         steps: list[Step] = []
         reasons: list[str] = []
         # What was not there at first is a trace of a repair, and no reason for another one.
         current, likely = finding, self.judge.likely(finding)
         while len(steps) < STEPS:
             done = tuple(step.kind for step in steps if step.kind is not None)
-            kinds = self.judge.candidates(current, done)
+            kinds = tuple(kind for kind in self.judge.candidates(current, done) if kind is not None)
             pairs = self.judge.in_turn(current, done) if STEPS - len(steps) > 1 else ()
             if current is not finding:
                 kinds = tuple(kind for kind in kinds if kind in likely)
@@ -68,17 +71,36 @@ class Decider(Generic[F]):
             if not following:
                 break
             steps += following
-            if not self.judge.checks:
-                break
             current = self._named(look)
         doubts = self.judge.doubts(finding, current, tuple(step.kind for step in steps if step.kind is not None))
-        return Treatment(finding=finding, steps=tuple(steps), reason="; ".join(dict.fromkeys([*doubts, *reasons])))
+        wholly = [step.kind for step in steps if step.strength == 1]
+        return Treatment(
+            finding=finding,
+            steps=tuple(steps),
+            reason="; ".join(dict.fromkeys([*doubts, *reasons])),
+            left=tuple(kind for kind in likely if kind not in wholly),
+        )
+
+    def _as_told(self, finding: F, look: Look) -> tuple[Step, ...]:
+        """Repairs that nothing checks, each of the picture as the one before leaves it."""
+        steps: list[Step] = []
+        done: tuple[str, ...] = ()
+        while kinds := self.judge.candidates(finding, done):
+            if (kind := kinds[0]) is None:
+                return (Step(kind=None, context=_mean(look.contexts)),)
+            if done:
+                network = partial(self._made, look, done[-1])
+                look = self._try(look, done[-1], steps[-1].measured, network).after
+            found = self._measured(kind, look) if kind in UNCHECKED else None
+            steps.append(Step(kind=kind, context=self._turned(_mean(look.contexts), kind), measured=found))
+            done += (kind,)
+        return tuple(steps)
 
     def _named(self, look: Look) -> F:
         return self.judge.name(look.contexts, self.backend.labels, find_signs(partial(self._measured, look=look)))
 
     def _next(
-        self, kinds: tuple[str | None, ...], pairs: tuple[tuple[str, str], ...], look: Look
+        self, kinds: tuple[str, ...], pairs: tuple[tuple[str, str], ...], look: Look
     ) -> tuple[list[Step], list[str], Look]:
         """The repair that promises most, what speaks against more of it, and how the samples look after it.
 
@@ -87,15 +109,9 @@ class Decider(Generic[F]):
             pairs: to be tried one after the other.
             look: at the samples.
         """
-        context, best, most, refused = _mean(look.contexts), None, -math.inf, []
-        for kind in kinds:
-            if kind is None:
-                return [Step(kind=None, context=context)], [], look
-            if not self.judge.checks:
-                found = self._measured(kind, look) if kind in UNCHECKED else None
-                return [Step(kind=kind, context=self._turned(context, kind), measured=found)], [], look
+        best, most, refused = None, -math.inf, []
         alone: dict[str, _Tried] = {}
-        for repaired in (*((kind,) for kind in kinds if kind), *pairs):
+        for repaired in (*((kind,) for kind in kinds), *pairs):
             for tried in self._ways(look, repaired, alone):
                 verdict = self.judge.weigh(tried.trial)
                 promise = verdict.gain + AHEAD * (tried.steps[0].measured is not None)

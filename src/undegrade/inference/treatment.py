@@ -166,11 +166,13 @@ class Treatment(Generic[F]):
         finding: the diagnosis; None where the model names nothing, and every picture is repaired.
         steps: none, and the picture is left alone.
         reason: why something that is wrong is not repaired, or not wholly; empty where there is nothing to say.
+        left: kinds that are there, it seems, and were wanted to be repaired, and are not, or not wholly.
     """
 
     finding: F | None
     steps: tuple[Step, ...]
     reason: str = ""
+    left: tuple[str, ...] = ()
 
     @property
     def repaired(self) -> tuple[tuple[str | None, float], ...]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SHOWN = 4096  # pixels: longer sides are shown smaller; what is downloaded never is
 MAPPED = 1024  # pixels, of the map
+UNCHECKED = "Repair wholly, unchecked: all of “Repair only”, else what is likeliest"
 Told = Callable[[float, str], object]  # (share that is done, what is being done)
 
 
@@ -169,7 +170,7 @@ def untouched(treatment: Treatment[Diagnosis]) -> str:
         return "Nothing was changed: nothing was found that a repair would make better. It is the same, bit for bit."
     return (
         f"Nothing was changed: {treatment.reason or 'it was not to be repaired'}. "
-        "“Repair what is likeliest, unchecked” under “More” does so all the same."
+        f"“{UNCHECKED.partition(':')[0]}” under “More” does so all the same."
     )
 
 

@@ -103,7 +103,7 @@ class Wanted:
     strength: Annotated[float, Query(ge=0, le=1, description="How far to go from the original.")] = 1.0
     only: Kinds = ""
     skip: Kinds = ""
-    force: Annotated[bool, Query(description="Repair what is likeliest, in full, unchecked.")] = False
+    force: Annotated[bool, Query(description="Repair all of only, else what is likeliest, in full, unchecked.")] = False
     local: Annotated[bool, Query(description="Only where something is wrong.")] = False
     form: Form = None
     quality: Quality = None
