@@ -116,8 +116,8 @@ class Restorer(BaseRestorer[Diagnosis]):
         Raises:
             UndegradeError: the model does not know a kind.
         """
-        wish = Wish(only=listed(only), skip=listed(skip), force=force)
-        wish.check(tuple(label for label in self.backend.labels if label != CLEAN))
+        kinds = tuple(label for label in self.backend.labels if label != CLEAN)
+        wish = Wish(only=listed(only), skip=listed(skip), force=force).of(kinds)
         other = copy(self)
         other.judge = replace(cast("Gate | OwnJudge", self.judge), wish=wish)
         return other
@@ -155,7 +155,7 @@ def _asked(say: str, wish: Wish, backend: Backend) -> tuple[Wish, Backend, str]:
 
 def _judge(path: Path, backend: Backend, wish: Wish) -> Gate | OwnJudge:
     """The gate where the model has a calibration beside it, else the model's own word."""
-    wish.check(tuple(label for label in backend.labels if label != CLEAN))
+    wish = wish.of(tuple(label for label in backend.labels if label != CLEAN))
     calibration = calibration_of(path)
     if not calibration.is_file():
         return OwnJudge(multi_label=backend.multi_label, wish=wish)

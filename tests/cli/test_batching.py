@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from undegrade.cli.batching import describe, remark_of
+from undegrade.cli.batching import describe, hint_of, remark_of
 from undegrade.cli.output import Report
 from undegrade.diagnosis import Diagnosis
 from undegrade.inference.batch import Done, Page
@@ -31,7 +31,11 @@ def done(*treatments: Treatment[Diagnosis]) -> Done[Diagnosis]:
     [
         ((Treatment(finding=FOUND, steps=(STEP,)),), "restored", ""),
         ((PART,), "restored in part", "rain: by half"),
-        ((Treatment(finding=FOUND, steps=(STEP,), reason="noise: left alone, as asked"),), "restored", "noise: left"),
+        (
+            (Treatment(finding=FOUND, steps=(STEP,), reason="noise: left alone, as asked"),),
+            "restored",
+            "noise: left alone, as asked",
+        ),
         ((Treatment(finding=FOUND, steps=(), reason="no", left=("rain",)),), "left alone", "no"),
         ((PART, PART, Treatment(finding=FOUND, steps=(), reason="no")), "2 of 3 pages restored", "rain: by half; no"),
     ],
@@ -41,9 +45,19 @@ def test_a_row_is_short_and_the_remark_says_why(
 ) -> None:
     record, row = describe(JOB, done(*treatments))
     assert row == ("a.tif", "rain streaks", what, "b.tif", "1.50")
-    assert remark_of(record).startswith(remark)
-    assert bool(remark_of(record)) == bool(remark)
+    assert remark_of(record) == remark
     assert record["left"] == list(treatments[0].left)
+
+
+def test_the_hint_repairs_all_that_was_wanted_of_a_picture() -> None:
+    whole, _ = describe(JOB, done(Treatment(finding=FOUND, steps=(STEP,))))
+    assert hint_of([whole]) == ""
+    assert hint_of([{"input": "of a version that said less", "repaired": [], "reason": ""}]) == ""
+    part, _ = describe(JOB, done(replace(PART, left=("rain", "haze"))))
+    assert hint_of([whole, part]).startswith("a.tif: to repair all of it, unchecked: --force --only rain,haze; ")
+    pages, _ = describe(replace(JOB, source=Path("c.tif")), done(Treatment(finding=FOUND, steps=(STEP,)), PART, PART))
+    assert hint_of([pages]).startswith("c.tif: ")
+    assert hint_of([pages, part]).startswith("c.tif, and others: to repair all of it, unchecked: --force --only rain; ")
 
 
 def test_remarks_and_hints_stand_beside_a_table_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -156,16 +156,23 @@ def test_too_small_a_picture_is_not_judged(head: Head) -> None:
 
 def test_wishes_have_to_be_known() -> None:
     with pytest.raises(UndegradeError, match=r"skip: 'fog' is not known; the model repairs noise, haze"):
-        Wish(skip=("fog",)).check(("noise", "haze"))
+        Wish(skip=("fog",)).of(("noise", "haze"))
     with pytest.raises(UndegradeError, match=r"only: 'nois' is not known \(did you mean noise, \"noise\"\?\)"):
-        Wish(only=("nois",)).check(("haze", "noise"))
+        Wish(only=("nois",)).of(("haze", "noise"))
     with pytest.raises(UndegradeError, match=r"only: 'of' is not known; the model"):  # as in "out of focus"
-        Wish(only=("of",)).check(("defocus_blur",))
-    Wish(only=("noise",)).check(("noise", "haze"))
+        Wish(only=("of",)).of(("defocus_blur",))
+    assert Wish(only=("noise",)).of(("noise", "haze")).only == ("noise",)
+    assert Wish(only=("scratches",)).of(("inpainting",)).only == ("inpainting",)
+    assert Wish(only=("scratches",)).of(("inpainting", "scratches")).only == ("scratches",)  # the model's own
+    for word in ("scratches", "scratch"):
+        with pytest.raises(UndegradeError, match=f"only: '{word}' is not known; the model repairs noise$"):
+            Wish(only=(word,)).of(("noise",))
+    with pytest.raises(UndegradeError, match="did you mean inpainting"):
+        Wish(only=("scratch",)).of(("noise", "inpainting"))
     with pytest.raises(
         UndegradeError, match="only: the model names no kinds and repairs all it is given; ask for none"
     ):
-        Wish(only=("noise",)).check(())
+        Wish(only=("noise",)).of(())
 
 
 def trial(context: Context, part: NDArray[np.float32], made: NDArray[np.float32], **changes: object) -> Trial:

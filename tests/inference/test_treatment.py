@@ -206,6 +206,8 @@ def test_unchecked_all_that_is_asked_for_is_repaired_one_after_the_other(scene: 
     assert second - first == pytest.approx(0.2)  # the second is told of the picture as the first leaves it
     assert judge.trials == []
     assert restored.treatment.left == ()
+    few = Ordered({"snow": Answer(0, 0), "haze+snow": Answer(0, 0)}, checks=False)  # what is likely and not asked for
+    assert Restorer(Shift(), few).restore(picture).treatment.left == ("haze+snow",)
 
 
 def test_what_is_left_is_known(scene: Scene) -> None:
@@ -213,6 +215,15 @@ def test_what_is_left_is_known(scene: Scene) -> None:
     restored = Restorer(Wide(), judge).restore(Picture(pixels=scene(64, 80) * np.float32(0.5)))
     assert restored.treatment.repaired == (("snow", 1), ("haze", 0.5))
     assert restored.treatment.left == ("haze", "rain")
+
+    class Gone(Ordered):
+        def likely(self, finding: Found) -> tuple[str, ...]:
+            self.asked = getattr(self, "asked", 0) + 1
+            return tuple(self.answers) if self.asked == 1 else ()
+
+    fading = Gone(judge.answers)  # rain is gone with the snow, and half of the haze is not
+    restored = Restorer(Wide(), fading).restore(Picture(pixels=scene(64, 80) * np.float32(0.5)))
+    assert restored.treatment.left == ("haze",)
 
 
 def test_what_is_too_small_to_judge_is_left_alone(scene: Scene) -> None:

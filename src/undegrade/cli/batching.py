@@ -44,9 +44,9 @@ class Reported:
         return remark_of(self.record)
 
     @property
-    def left(self) -> list[str]:
-        """Kinds that are there and not repaired, or not wholly."""
-        return [kind for page in self.record.get("pages", [self.record]) for kind in page.get("left", ())]
+    def said(self) -> str:
+        """What was found, and why it was not repaired, or not all of it."""
+        return "; ".join(text for text in (self.row[1], self.remark) if text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +92,8 @@ class Batch:
         if len(jobs) > 1:
             megapixels = sum(one.record["pixels"] for one in done if one.outcome != BEFORE) / 1e6
             report.summarise(counts, megapixels, time.perf_counter() - began)
-        if left := dict.fromkeys(kind for one in done for kind in one.left):
-            report.hint(f"{', '.join(left)}: repaired wholly, unchecked, with --force --only KIND; look at the result")
+        if hint := hint_of([one.record for one in done]):
+            report.hint(hint)
         return done
 
     def _restore(self, job: Job, advance: Callable[[float], None]) -> Reported:
@@ -134,6 +134,22 @@ def describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str
     elif changed and record["left"]:
         what = "restored in part"
     return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")
+
+
+def hint_of(records: Sequence[Mapping[str, Any]]) -> str:
+    """How to have repaired what was left, by the first picture of which something was; empty where nothing was.
+
+    >>> hint_of([{"input": "a.png", "repaired": [{"kind": "haze"}], "left": ["noise"]}])
+    'a.png: to repair all of it, unchecked: --force --only haze,noise; then look at the result'
+    """
+    pages = [(record["input"], page) for record in records for page in record.get("pages", [record])]
+    some = [(name, page) for name, page in pages if page.get("left")]
+    if not some:
+        return ""
+    name, page = some[0]
+    kinds = dict.fromkeys([*(step["kind"] for step in page["repaired"]), *page["left"]])
+    others = f"{name}, and others" if len({other for other, _ in some}) > 1 else name
+    return f"{others}: to repair all of it, unchecked: --force --only {','.join(kinds)}; then look at the result"
 
 
 def remark_of(record: Mapping[str, Any]) -> str:

@@ -8,14 +8,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from undegrade.cli.batching import describe, remark_of
+from undegrade.cli.batching import describe, hint_of, remark_of
 from undegrade.errors import UndegradeError
 from undegrade.inference.jobs import Job
 
 if TYPE_CHECKING:
     from undegrade.diagnosis import Diagnosis
     from undegrade.images import Limits
-    from undegrade.inference.batch import Output
+    from undegrade.inference.batch import Done, Output
     from undegrade.inference.restorer import Restorer
 
 PIPE = "-"
@@ -65,11 +65,18 @@ def through_pipes(
             with target.open("rb") as file:
                 shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
-    record, (_, found, what, _, seconds) = describe(Job(source=source, target=target), done)
+    _say(Job(source=given if source == given else Path("stdin"), target=target), done)
+
+
+def _say(job: Job, done: Done[Diagnosis]) -> None:
+    """What became of the picture, on stderr, as stdout may be the picture."""
+    record, (_, found, what, _, seconds) = describe(job, done)
     print(f"{found}: {what} in {seconds} s", file=sys.stderr)
     for note in (remark_of(record), *done.notes):
         if note:
             print(f"note: {note}", file=sys.stderr)
+    if hint := hint_of([record]):
+        print(f"hint: {hint}", file=sys.stderr)
 
 
 def _check_ends(given: Path, out: str | None, *, overwrite: bool) -> None:

@@ -62,7 +62,7 @@ Say = Annotated[
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="All of --only, else what is likeliest, in full, unchecked; blur by the model alone."),
+    typer.Option("--force", help="Repair all of --only, else what is likeliest, unchecked; blur by the model alone."),
 ]
 Local = Annotated[bool, typer.Option("--local", help="Only where something is wrong, with soft edges; takes longer.")]
 Preview = Annotated[
@@ -261,8 +261,7 @@ def _show(done: Sequence[Reported], sheet: Path | None, preview: Path | None, li
         if isinstance(first, Failure) or isinstance(second, Failure):
             report.fail(next(image for image in (first, second) if isinstance(image, Failure)))
             continue
-        said = "; ".join(text for text in (one.row[1], one.remark) if text)
-        shown.append((source.name, said, first, second))
+        shown.append((source.name, one.said, first, second))
     rows = [(f"{name}: {what}", first, second) for name, what, first, second in shown]
     works = [(sheet, partial(before_after_sheet, rows)), (preview, partial(write_preview, shown))]
     for path, work in works:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,12 +47,21 @@ class Wish:
         named = [kind for kind in chosen if kind not in done]
         return tuple(named[:1])
 
-    def check(self, kinds: tuple[str, ...]) -> None:
-        """Refuse kinds that the model does not know.
+    def of(self, kinds: tuple[str, ...]) -> Wish:
+        """The same of a model that knows these kinds, by its own names for them (`CALLED`).
+
+        >>> Wish(skip=("scratches",)).of(("noise", "inpainting")).skip
+        ('inpainting',)
 
         Raises:
-            UndegradeError: names the option, the kind, and those that are known.
+            UndegradeError: the model does not know a kind; names the option, the kind, and those that are known.
         """
+        only, skip = (tuple(_named(kind, kinds) for kind in chosen) for chosen in (self.only, self.skip))
+        wish = replace(self, only=only, skip=skip)
+        wish._check(kinds)
+        return wish
+
+    def _check(self, kinds: tuple[str, ...]) -> None:
         if both := [kind for kind in self.only if kind in self.skip]:
             raise UndegradeError(f"only and skip: both name {both[0]}; name it in one of them")
         for option, chosen in (("only", self.only), ("skip", self.skip)):
@@ -66,13 +75,13 @@ class Wish:
 
 
 def listed(kinds: str | Sequence[str]) -> tuple[str, ...]:
-    """Kinds as they are given: one after another, or as text with commas; by the names that users know (`CALLED`), too.
+    """Kinds as they are given: one after another, or as text with commas.
 
-    >>> listed("rain, scratches,")
-    ('rain', 'inpainting')
+    >>> listed("rain, haze,")
+    ('rain', 'haze')
     """
     given = kinds.split(",") if isinstance(kinds, str) else kinds
-    return tuple(CALLED.get(kind.strip(), kind.strip()) for kind in given if kind.strip())
+    return tuple(kind.strip() for kind in given if kind.strip())
 
 
 def _meant(word: str, kinds: tuple[str, ...]) -> str:
@@ -81,10 +90,16 @@ def _meant(word: str, kinds: tuple[str, ...]) -> str:
     >>> _meant("lines", ("noise", "inpainting"))
     ' (did you mean inpainting, "scratches or lines drawn over it"?)'
     """
-    alike = difflib.get_close_matches(word, kinds, 1)
+    alike = [_named(near, kinds) for near in difflib.get_close_matches(word, [*kinds, *CALLED], 1)]
     words = {kind: PHRASES.get(kind, "").lower().split() for kind in kinds if len(word) >= LEAST_WORD}
     said = [kind for kind, of in words.items() if word.lower() in of]
-    return "".join(f' (did you mean {kind}, "{PHRASES.get(kind, kind)}"?)' for kind in (alike or said)[:1])
+    meant = [kind for kind in (alike or said) if kind in kinds]
+    return "".join(f' (did you mean {kind}, "{PHRASES.get(kind, kind)}"?)' for kind in meant[:1])
+
+
+def _named(kind: str, kinds: tuple[str, ...]) -> str:
+    """The model's own name of a kind that is called otherwise, too."""
+    return CALLED[kind] if kind not in kinds and CALLED.get(kind) in kinds else kind
 
 
 def unwanted(finding: Diagnosis, wish: Wish) -> tuple[str, ...]:
@@ -140,15 +155,15 @@ class OwnJudge:
         return tuple(kind for kind in finding.present if self.wish.wanted(kind))[:1]
 
     def in_turn(self, finding: Diagnosis, done: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-        """Nothing: one repair is all."""
+        """Nothing: no two repairs are weighed together."""
         return ()
 
     def likely(self, finding: Diagnosis) -> tuple[str, ...]:
-        """Nothing: one repair is all."""
-        return ()
+        """What is present and wanted."""
+        return tuple(kind for kind in finding.present if self.wish.wanted(kind))
 
     def doubts(self, finding: Diagnosis, last: Diagnosis, done: tuple[str, ...]) -> tuple[str, ...]:
-        """What is not wanted; all else that is named is repaired."""
+        """What is present and not wanted."""
         return unwanted(finding, self.wish)
 
     def weigh(self, trial: Any) -> Any:

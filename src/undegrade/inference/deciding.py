@@ -16,7 +16,7 @@ from undegrade.inference.treatment import F, Judge, Look, Step, Treatment, Trial
 from undegrade.inference.ways import UNCHECKED, Measured, assurance_of, find_signs, measure, repair
 
 TRIED = 4  # parts of a picture on which repairs are tried
-STEPS = 3  # repairs of one picture, at most
+STEPS = 3  # repairs of one picture, at most, where they are checked
 AHEAD = 0.5  # dB that the network has to promise more than a repair by what was measured: large gains are all alike
 Run = Callable[..., tuple[Pixels, Pixels]]
 
@@ -53,8 +53,7 @@ class Decider(Generic[F]):
             return Treatment(finding=None, steps=(Step(kind=None, context=_mean(look.contexts)),))
         finding = self._named(look)
         if not self.judge.checks:
-            unwanted = "; ".join(self.judge.doubts(finding, finding, ()))
-            return Treatment(finding=finding, steps=self._as_told(finding, look), reason=unwanted)
+            return self._as_told(finding, look)
         steps: list[Step] = []
         reasons: list[str] = []
         # What was not there at first is a trace of a repair, and no reason for another one.
@@ -73,28 +72,29 @@ class Decider(Generic[F]):
             steps += following
             current = self._named(look)
         doubts = self.judge.doubts(finding, current, tuple(step.kind for step in steps if step.kind is not None))
-        wholly = [step.kind for step in steps if step.strength == 1]
-        return Treatment(
-            finding=finding,
-            steps=tuple(steps),
-            reason="; ".join(dict.fromkeys([*doubts, *reasons])),
-            left=tuple(kind for kind in likely if kind not in wholly),
-        )
+        strengths = {step.kind: step.strength for step in steps}
+        still = self.judge.likely(current)  # there: some of it goes with something else
+        left = tuple(kind for kind in likely if strengths.get(kind, 0 if kind in still else 1) < 1)
+        reason = "; ".join(dict.fromkeys([*doubts, *reasons]))
+        return Treatment(finding=finding, steps=tuple(steps), reason=reason, left=left)
 
-    def _as_told(self, finding: F, look: Look) -> tuple[Step, ...]:
+    def _as_told(self, finding: F, look: Look) -> Treatment[F]:
         """Repairs that nothing checks, each of the picture as the one before leaves it."""
+        reason = "; ".join(self.judge.doubts(finding, finding, ()))
         steps: list[Step] = []
         done: tuple[str, ...] = ()
         while kinds := self.judge.candidates(finding, done):
             if (kind := kinds[0]) is None:
-                return (Step(kind=None, context=_mean(look.contexts)),)
+                step = Step(kind=None, context=_mean(look.contexts))
+                return Treatment(finding=finding, steps=(step,), reason=reason)
             if done:
                 network = partial(self._made, look, done[-1])
                 look = self._try(look, done[-1], steps[-1].measured, network).after
             found = self._measured(kind, look) if kind in UNCHECKED else None
             steps.append(Step(kind=kind, context=self._turned(_mean(look.contexts), kind), measured=found))
             done += (kind,)
-        return tuple(steps)
+        left = tuple(kind for kind in self.judge.likely(finding) if kind not in done)
+        return Treatment(finding=finding, steps=tuple(steps), reason=reason, left=left)
 
     def _named(self, look: Look) -> F:
         return self.judge.name(look.contexts, self.backend.labels, find_signs(partial(self._measured, look=look)))

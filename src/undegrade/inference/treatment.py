@@ -110,6 +110,7 @@ class Judge(Protocol[F]):
     def candidates(self, finding: F, done: tuple[str, ...]) -> tuple[str | None, ...]:
         """What to repair next, the most urgent first; nothing, and the picture stays as it is.
 
+        Where nothing is checked, the first is repaired, and what comes next is asked until there is nothing.
         None stands for what the model itself holds for likeliest.
 
         Args:
@@ -166,7 +167,7 @@ class Treatment(Generic[F]):
         finding: the diagnosis; None where the model names nothing, and every picture is repaired.
         steps: none, and the picture is left alone.
         reason: why something that is wrong is not repaired, or not wholly; empty where there is nothing to say.
-        left: kinds that are there, it seems, and were wanted to be repaired, and are not, or not wholly.
+        left: kinds that seem to be there and were to be repaired, and are not, or only in part.
     """
 
     finding: F | None

@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from undegrade.errors import UndegradeError
 from undegrade.inference.models import DEFAULT_MODEL, MODELS
 from undegrade.web.guard import stranger
-from undegrade.web.page_work import UNCHECKED, Seen, Wanted, called, kinds_of, restore_all, show, where
+from undegrade.web.page_work import FORCED, Seen, Wanted, called, kinds_of, restore_all, show, where
 from undegrade.web.settings import Settings
 
 HOUR = 3600  # seconds after which uploads and results are removed
@@ -117,7 +117,7 @@ def _restore_tab() -> None:
                 only = gr.Dropdown(kinds, multiselect=True, label="Repair only")
                 skip = gr.Dropdown(kinds, multiselect=True, label="Do not repair")
                 local = gr.Checkbox(label="Only where something is wrong")
-                force = gr.Checkbox(label=UNCHECKED)
+                force = gr.Checkbox(label=FORCED)
         with gr.Column(scale=2, min_width=300):
             which = gr.Dropdown([], label="Photo", visible=False, elem_id="which")
             finding = gr.Markdown("", elem_id="finding")

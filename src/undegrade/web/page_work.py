@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from undegrade.api import Restorer, load
 from undegrade.batch import CLEAN
-from undegrade.diagnosis import UNKNOWN
+from undegrade.diagnosis import CALLED, UNKNOWN
 from undegrade.images import SUFFIXES, Picture, write_picture
 from undegrade.images.files import natural_suffix
 from undegrade.images.stream import reduced
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 SHOWN = 4096  # pixels: longer sides are shown smaller; what is downloaded never is
 MAPPED = 1024  # pixels, of the map
-UNCHECKED = "Repair wholly, unchecked: all of “Repair only”, else what is likeliest"
+FORCE = "Repair wholly, unchecked"
+FORCED = f"{FORCE}: all of “Repair only”, else what is likeliest"
 Told = Callable[[float, str], object]  # (share that is done, what is being done)
 
 
@@ -168,15 +169,17 @@ def untouched(treatment: Treatment[Diagnosis]) -> str:
     found = treatment.finding
     if found is None or found.label in (CLEAN, UNKNOWN):
         return "Nothing was changed: nothing was found that a repair would make better. It is the same, bit for bit."
-    return (
-        f"Nothing was changed: {treatment.reason or 'it was not to be repaired'}. "
-        f"“{UNCHECKED.partition(':')[0]}” under “More” does so all the same."
-    )
+    why = f"Nothing was changed: {treatment.reason or 'it was not to be repaired'}."
+    if not treatment.left:
+        return why
+    kinds = ", ".join(map(called, treatment.left))
+    return f"{why} “{FORCE}” under “More”, with “Repair only” on {kinds}, does so all the same."
 
 
 def called(kind: str) -> str:
     """A kind as it is called on the page."""
-    return "scratches" if kind == "inpainting" else kind.replace("_", " ")
+    names = {own: name for name, own in CALLED.items()}
+    return names.get(kind, kind).replace("_", " ")
 
 
 def where(one: Seen, model: str) -> tuple[NDArray[np.uint8], dict[str, str]]:

@@ -54,14 +54,16 @@ class Ledger:
                 for kind, strength, context in stored["steps"]
             ),
             reason=stored["reason"],
+            left=tuple(stored["left"]),
         )
 
     def keep_treatment(self, shot: int, treatment: Treatment[F], contexts: NDArray[np.float32]) -> None:
         """What `treatment` will return for this shot; the contexts are those that its diagnosis came from."""
         assert all(step.measured is None for step in treatment.steps)  # of a shot nothing is, and it is not kept here
         steps = [(step.kind, step.strength, step.context.tolist()) for step in treatment.steps]
+        kept = {"contexts": contexts.tolist(), "steps": steps, "reason": treatment.reason, "left": treatment.left}
         with written_whole(self.folder / f"shot-{shot}.json") as partial:
-            partial.write_text(json.dumps({"contexts": contexts.tolist(), "steps": steps, "reason": treatment.reason}))
+            partial.write_text(json.dumps(kept))
 
     def finished(self, segment: int) -> bool:
         """Whether the segment, named by its first frame, was encoded to its end and is undamaged."""
