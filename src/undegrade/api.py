@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
@@ -41,7 +41,7 @@ class Result:
         reason: why something that is wrong was not repaired, or not wholly; empty where there is nothing to say.
     """
 
-    image: object
+    image: object = field(repr=False)
     diagnosis: Diagnosis | None
     changed: bool
     repaired: tuple[tuple[str | None, float], ...] = ()

@@ -216,15 +216,6 @@ def test_what_is_left_is_known(scene: Scene) -> None:
     assert restored.treatment.repaired == (("snow", 1), ("haze", 0.5))
     assert restored.treatment.left == ("haze", "rain")
 
-    class Gone(Ordered):
-        def likely(self, finding: Found) -> tuple[str, ...]:
-            self.asked = getattr(self, "asked", 0) + 1
-            return tuple(self.answers) if self.asked == 1 else ()
-
-    fading = Gone(judge.answers)  # rain is gone with the snow, and half of the haze is not
-    restored = Restorer(Wide(), fading).restore(Picture(pixels=scene(64, 80) * np.float32(0.5)))
-    assert restored.treatment.left == ("haze",)
-
 
 def test_what_is_too_small_to_judge_is_left_alone(scene: Scene) -> None:
     backend = Shift()

@@ -53,7 +53,6 @@ def restore_archive(wish: dict[str, Any], options: dict[str, Any], *, debug: boo
     )
     with needs_ray("--ray"):
         from undegrade.archive.orders import Order
-        from undegrade.diagnosis import listed
 
         order = Order(
             verb="restore",
@@ -64,8 +63,8 @@ def restore_archive(wish: dict[str, Any], options: dict[str, Any], *, debug: boo
             device=wish["device"] or "auto",
             precision=wish["precision"],
             memory=parse_size(wish["memory"]) if wish["memory"] else None,
-            only=listed(wish["only"]),
-            skip=listed(wish["skip"]),
+            only=wish["only"],
+            skip=wish["skip"],
             force=wish["force"],
             say=wish["say"],
             form=wish["form"],

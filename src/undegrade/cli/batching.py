@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undegrade.cli.output import Report, progress
+from undegrade.diagnosis import called
 from undegrade.images import check_target
 from undegrade.inference.batch import Done, Output, restore_file
 from undegrade.inference.header import file_sha256
@@ -45,8 +46,8 @@ class Reported:
 
     @property
     def said(self) -> str:
-        """What was found, and why it was not repaired, or not all of it."""
-        return "; ".join(text for text in (self.row[1], self.remark) if text)
+        """What was found and what was done."""
+        return "; ".join(self.row[1:3])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +93,6 @@ class Batch:
         if len(jobs) > 1:
             megapixels = sum(one.record["pixels"] for one in done if one.outcome != BEFORE) / 1e6
             report.summarise(counts, megapixels, time.perf_counter() - began)
-        if hint := hint_of([one.record for one in done]):
-            report.hint(hint)
         return done
 
     def _restore(self, job: Job, advance: Callable[[float], None]) -> Reported:
@@ -128,31 +127,35 @@ def describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str
     changed = sum(page.changed for page in done.pages)
     record = {"input": str(job.source), "output": str(job.target), **done_data(done)}
     sentence = "; ".join(dict.fromkeys(found(page.treatment) for page in done.pages))
-    what = "restored" if changed else "left alone"
+    what = _repaired(record) if changed else "left alone"
     if len(done.pages) > 1:
         what = f"{changed} of {len(done.pages)} pages restored"
-    elif changed and record["left"]:
-        what = "restored in part"
     return record, (str(job.source), sentence, what, str(job.target), f"{done.seconds:.2f}")
 
 
-def hint_of(records: Sequence[Mapping[str, Any]]) -> str:
-    """How to have repaired what was left, by the first picture of which something was; empty where nothing was.
+def _repaired(record: Mapping[str, Any]) -> str:
+    """What was repaired, and whether that is all.
 
-    >>> hint_of([{"input": "a.png", "repaired": [{"kind": "haze"}], "left": ["noise"]}])
-    'a.png: to repair all of it, unchecked: --force --only haze,noise; then look at the result'
+    >>> _repaired({"repaired": [{"kind": "low_light", "strength": 0.75}], "left": ["low_light", "noise"]})
+    'restored in part: low light 75 %'
     """
-    pages = [(record["input"], page) for record in records for page in record.get("pages", [record])]
-    some = [(name, page) for name, page in pages if page.get("left")]
-    if not some:
-        return ""
-    name, page = some[0]
-    kinds = dict.fromkeys([*(step["kind"] for step in page["repaired"]), *page["left"]])
-    others = f"{name}, and others" if len({other for other, _ in some}) > 1 else name
-    return f"{others}: to repair all of it, unchecked: --force --only {','.join(kinds)}; then look at the result"
+    steps = [(step["kind"], step["strength"]) for step in record["repaired"] if step["kind"]]
+    parts = ["" if strength == 1 else f" {100 * strength:.0f} %" for _, strength in steps]
+    kinds = [called(kind).replace("_", " ") + part for (kind, _), part in zip(steps, parts, strict=True)]
+    said = "restored in part" if record["left"] else "restored"
+    return f"{said}: {', '.join(kinds)}" if kinds else said
 
 
 def remark_of(record: Mapping[str, Any]) -> str:
-    """Why nothing was repaired of a file, or not all of it, by its record."""
-    reasons = [page["reason"] for page in record.get("pages", [record])]
-    return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
+    """Why nothing was repaired of a file, or not all of it, by its record, and what would; empty where all was.
+
+    >>> remark_of({"reason": "haze: might do harm", "repaired": [{"kind": "rain"}], "left": ["haze"]})
+    'haze: might do harm; to repair all of it, unchecked: --force --only rain,haze'
+    """
+    pages = record.get("pages", [record])
+    said = dict.fromkeys(page["reason"] for page in pages if page["reason"])
+    # Records of earlier versions say nothing of what is left.
+    left = dict.fromkeys(called(kind) for page in pages for kind in page.get("left", ()))
+    wanted = dict.fromkeys([*(called(step["kind"]) for page in pages for step in page["repaired"] if left), *left])
+    how = [f"to repair all of it, unchecked: --force --only {','.join(wanted)}"] if left else []
+    return "; ".join([*said, *how])

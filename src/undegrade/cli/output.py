@@ -45,11 +45,6 @@ class Report:
         if text and not self.as_json:
             self._note(record, text)
 
-    def hint(self, text: str) -> None:
-        """What could be done next: a line on stderr beside a table."""
-        if not self.as_json:
-            print(f"hint: {text}", file=sys.stderr)
-
     def _note(self, record: dict[str, Any], text: str) -> None:
         print(f"note: {record['input']}: {text}", file=sys.stderr)
 

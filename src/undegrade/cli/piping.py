@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from undegrade.cli.batching import describe, hint_of, remark_of
+from undegrade.cli.batching import describe, remark_of
 from undegrade.errors import UndegradeError
 from undegrade.inference.jobs import Job
 
@@ -75,8 +75,6 @@ def _say(job: Job, done: Done[Diagnosis]) -> None:
     for note in (remark_of(record), *done.notes):
         if note:
             print(f"note: {note}", file=sys.stderr)
-    if hint := hint_of([record]):
-        print(f"hint: {hint}", file=sys.stderr)
 
 
 def _check_ends(given: Path, out: str | None, *, overwrite: bool) -> None:

@@ -54,8 +54,11 @@ InPlace = Annotated[bool, typer.Option("--in-place", help="Replace the inputs; e
 Strength = Annotated[
     float, typer.Option(min=0, max=1, help="How far to go from the original to what was restored; mixed as light is.")
 ]
-Only = Annotated[str, typer.Option(metavar="KINDS", help="Repair these alone, such as rain,haze.")]
-Skip = Annotated[str, typer.Option(metavar="KINDS", help="Repair all but these.")]
+KINDS = "noise, jpeg, motion_blur, defocus_blur, haze, rain, snow, low_light, mosaic, scratches"
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="KINDS", help=f"Repair these alone, such as rain,haze. All are: {KINDS}.")
+]
+Skip = Annotated[list[str] | None, typer.Option(metavar="KINDS", help="Repair all but these.")]
 Say = Annotated[
     str | None,
     typer.Option(metavar="SENTENCE", help='The same in words: "remove the rain but keep the grain" (extra text).'),
@@ -83,8 +86,8 @@ def restore(
     sheet: Sheet = None,
     preview: Preview = None,
     strength: Strength = 1.0,
-    only: Only = "",
-    skip: Skip = "",
+    only: Only = None,
+    skip: Skip = None,
     say: Say = None,
     force: Force = False,
     local: Local = False,
@@ -105,7 +108,7 @@ def restore(
     memory: Memory = None,
 ) -> None:
     """Repair pictures. What has nothing wrong with it is left alone; originals are never overwritten, unless asked."""
-    wish = dict(context.params)
+    wish = dict(context.params) | {"only": _kinds("--only", only), "skip": _kinds("--skip", skip)}
     if ray is not None:
         from undegrade.cli.archiving import restore_archive
 
@@ -121,6 +124,17 @@ def restore(
         _say_plan(jobs, failures, report, wish)
         return
     _carry_out(wish, jobs, failures, report)
+
+
+def _kinds(option: str, given: Sequence[str] | None) -> tuple[str, ...]:
+    """What was given after the option, which may be repeated."""
+    from undegrade.diagnosis import listed
+    from undegrade.errors import UndegradeError
+
+    kinds = listed(given or ())
+    if given and not kinds:
+        raise UndegradeError(f"{option}: names nothing; expected kinds, such as rain,haze, or leave it out")
+    return kinds
 
 
 def _check(wish: dict[str, Any]) -> None:

@@ -3,11 +3,10 @@
 from undegrade.diagnosis.diagnosis import UNKNOWN, Diagnosis, name, name_all
 from undegrade.diagnosis.gate import Gate
 from undegrade.diagnosis.head import Head, read_head
-from undegrade.diagnosis.judges import CALLED, EVERYTHING, OwnJudge, Wish, listed
+from undegrade.diagnosis.judges import EVERYTHING, OwnJudge, Wish, called, listed
 from undegrade.diagnosis.severity import Severity
 
 __all__ = [
-    "CALLED",
     "EVERYTHING",
     "UNKNOWN",
     "Diagnosis",
@@ -16,6 +15,7 @@ __all__ = [
     "OwnJudge",
     "Severity",
     "Wish",
+    "called",
     "listed",
     "name",
     "name_all",

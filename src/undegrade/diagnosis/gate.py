@@ -240,7 +240,7 @@ class Gate:
             if kind not in done and finding.probabilities[kind] < need:
                 said.append(f"{PHRASES[kind]}: not sure enough of it to try a repair")
             elif kind not in done and last.probabilities[kind] < need:
-                said.append(f"{PHRASES[kind]}: not sure enough of it any more after the other repair")
+                said.append(f"{PHRASES[kind]}: no longer sure enough of it after the other repair")
         return tuple(said)
 
     def weigh(self, trial: Tried) -> Judgement:

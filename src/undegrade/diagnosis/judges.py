@@ -70,31 +70,41 @@ class Wish:
             for kind in chosen:
                 if kind not in kinds:
                     raise UndegradeError(
-                        f"{option}: {kind!r} is not known{_meant(kind, kinds)}; the model repairs {', '.join(kinds)}"
+                        f"{option}: {kind!r} is not known{_meant(kind, kinds)}; the model repairs "
+                        f"{', '.join(map(called, kinds))}"
                     )
 
 
 def listed(kinds: str | Sequence[str]) -> tuple[str, ...]:
-    """Kinds as they are given: one after another, or as text with commas.
+    """Kinds as they are given: as text with commas, or several of these.
 
-    >>> listed("rain, haze,")
-    ('rain', 'haze')
+    >>> listed(["rain, haze,", "snow"])
+    ('rain', 'haze', 'snow')
     """
-    given = kinds.split(",") if isinstance(kinds, str) else kinds
-    return tuple(kind.strip() for kind in given if kind.strip())
+    given = [kinds] if isinstance(kinds, str) else kinds
+    return tuple(kind.strip() for some in given for kind in some.split(",") if kind.strip())
+
+
+def called(kind: str) -> str:
+    """A kind by the name that users know.
+
+    >>> called("inpainting"), called("low_light")
+    ('scratches', 'low_light')
+    """
+    return next((name for name, own in CALLED.items() if own == kind), kind)
 
 
 def _meant(word: str, kinds: tuple[str, ...]) -> str:
     """A question for the kind that is spelt alike, or of which the word is said; nothing where there is none.
 
     >>> _meant("lines", ("noise", "inpainting"))
-    ' (did you mean inpainting, "scratches or lines drawn over it"?)'
+    ' (did you mean scratches?)'
     """
     alike = [_named(near, kinds) for near in difflib.get_close_matches(word, [*kinds, *CALLED], 1)]
     words = {kind: PHRASES.get(kind, "").lower().split() for kind in kinds if len(word) >= LEAST_WORD}
     said = [kind for kind, of in words.items() if word.lower() in of]
     meant = [kind for kind in (alike or said) if kind in kinds]
-    return "".join(f' (did you mean {kind}, "{PHRASES.get(kind, kind)}"?)' for kind in meant[:1])
+    return "".join(f" (did you mean {called(kind)}?)" for kind in meant[:1])
 
 
 def _named(kind: str, kinds: tuple[str, ...]) -> str:

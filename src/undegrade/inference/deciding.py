@@ -72,9 +72,8 @@ class Decider(Generic[F]):
             steps += following
             current = self._named(look)
         doubts = self.judge.doubts(finding, current, tuple(step.kind for step in steps if step.kind is not None))
-        strengths = {step.kind: step.strength for step in steps}
-        still = self.judge.likely(current)  # there: some of it goes with something else
-        left = tuple(kind for kind in likely if strengths.get(kind, 0 if kind in still else 1) < 1)
+        wholly = [step.kind for step in steps if step.strength == 1]
+        left = tuple(kind for kind in likely if kind not in wholly)
         reason = "; ".join(dict.fromkeys([*doubts, *reasons]))
         return Treatment(finding=finding, steps=tuple(steps), reason=reason, left=left)
 

@@ -167,7 +167,7 @@ class Treatment(Generic[F]):
         finding: the diagnosis; None where the model names nothing, and every picture is repaired.
         steps: none, and the picture is left alone.
         reason: why something that is wrong is not repaired, or not wholly; empty where there is nothing to say.
-        left: kinds that seem to be there and were to be repaired, and are not, or only in part.
+        left: kinds that were seen and to be repaired, and are not, or only in part.
     """
 
     finding: F | None

@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from undegrade.errors import UndegradeError
 from undegrade.inference.models import DEFAULT_MODEL, MODELS
 from undegrade.web.guard import stranger
-from undegrade.web.page_work import FORCED, Seen, Wanted, called, kinds_of, restore_all, show, where
+from undegrade.web.page_work import FORCED, Seen, Wanted, kinds_of, restore_all, show, spelt, where
 from undegrade.web.settings import Settings
 
 HOUR = 3600  # seconds after which uploads and results are removed
@@ -111,7 +111,7 @@ def _restore_tab() -> None:
             files = gr.File(label="Photos", file_count="multiple", elem_id="photos")
             go = gr.Button("Restore", variant="primary", elem_id="go")
             strength = gr.Slider(0, 1, 1, step=0.05, label="Strength: how far from the original to the repaired one")
-            kinds = [(called(kind), kind) for kind in kinds_of(DEFAULT_MODEL)]
+            kinds = [(spelt(kind), kind) for kind in kinds_of(DEFAULT_MODEL)]
             with gr.Accordion("More", open=False):
                 model = gr.Dropdown(list(MODELS), value=DEFAULT_MODEL, label="Model")
                 only = gr.Dropdown(kinds, multiselect=True, label="Repair only")
@@ -181,7 +181,7 @@ def _on_choice(seen: list[Seen], name: str) -> list[Any]:
 def _shown(one: Seen) -> list[Any]:
     """What is shown of a photo; the map of the one before is put away."""
     download = gr.DownloadButton(value=one.result or None, visible=bool(one.result))
-    odds = {called(kind): odds for kind, odds in one.odds.items()}
+    odds = {spelt(kind): odds for kind, odds in one.odds.items()}
     hint = gr.HTML(visible=one.pair is not None, padding=False)
     return [show(one), one.pair, hint, download, odds or None, gr.Accordion(open=False), None, ""]
 
@@ -194,7 +194,7 @@ def _on_where(seen: list[Seen], name: str, model: str) -> tuple[Any, str]:
         drawn, colours = where(one, model)
     except UndegradeError as error:
         raise gr.Error(str(error)) from None
-    kinds = [f'<span style="color:{colour}">■</span> {called(kind)}' for kind, colour in colours.items()]
+    kinds = [f'<span style="color:{colour}">■</span> {spelt(kind)}' for kind, colour in colours.items()]
     return drawn, ", ".join(kinds) or "Nothing likely."
 
 

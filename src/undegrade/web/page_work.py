@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from undegrade.api import Restorer, load
 from undegrade.batch import CLEAN
-from undegrade.diagnosis import CALLED, UNKNOWN
+from undegrade.diagnosis import UNKNOWN, called
 from undegrade.images import SUFFIXES, Picture, write_picture
 from undegrade.images.files import natural_suffix
 from undegrade.images.stream import reduced
@@ -172,14 +172,13 @@ def untouched(treatment: Treatment[Diagnosis]) -> str:
     why = f"Nothing was changed: {treatment.reason or 'it was not to be repaired'}."
     if not treatment.left:
         return why
-    kinds = ", ".join(map(called, treatment.left))
+    kinds = ", ".join(map(spelt, treatment.left))
     return f"{why} “{FORCE}” under “More”, with “Repair only” on {kinds}, does so all the same."
 
 
-def called(kind: str) -> str:
+def spelt(kind: str) -> str:
     """A kind as it is called on the page."""
-    names = {own: name for name, own in CALLED.items()}
-    return names.get(kind, kind).replace("_", " ")
+    return called(kind).replace("_", " ")
 
 
 def where(one: Seen, model: str) -> tuple[NDArray[np.uint8], dict[str, str]]:
