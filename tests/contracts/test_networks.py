@@ -473,7 +473,7 @@ def test_exported_it_answers_as_on_torch_or_is_refused_by_name(name: str, config
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["nafnet", "guided_unet", "textpromptir"])  # alone, told kinds, told sentences
 def test_exported_without_a_classifier_it_answers_as_on_torch(name: str, tmp_path: Path) -> None:
     model = UniversalRestorer(build(name, SMALL[name][0]), None, ()).eval()
     checkpoint, exported = tmp_path / "m.safetensors", tmp_path / "m.xml"

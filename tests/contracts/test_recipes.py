@@ -141,7 +141,7 @@ def test_json_brings_it_back_equal(name: str) -> None:
     assert from_json(json.loads(json.dumps(to_json(recipe)))) == recipe
 
 
-@every_recipe
+@pytest.mark.parametrize("name", DEBUG)  # the twins' networks are those of the others, but small
 def test_the_same_seed_gives_the_same_initial_weights(name: str) -> None:
     recipe = RECIPES[name]()
     torch.manual_seed(recipe.seed)

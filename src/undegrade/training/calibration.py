@@ -24,7 +24,7 @@ Numbers = NDArray[np.float32]
 NEEDED, MORE = (LIKELY, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98), 0.05
 # But at least: a little noise is taken for darkness, so rarely among held-out specimens that they do not show it
 # (docs/experiments.md, "How probable a kind has to be").
-AT_LEAST = {"low_light": 0.9}
+AT_LEAST = {"low_light": 0.95}
 # Kinds that are gone by a quartile of the gain, others by its tenth quantile: a repair that was not called for costs
 # little; or the gain is foretold so widely that the latter would leave much of it.
 QUARTILE = ("jpeg", "motion_blur", "defocus_blur", "mosaic", "haze", "low_light", "rain", "inpainting")
