@@ -50,16 +50,16 @@ def treatment_data(treatment: Treatment[Diagnosis]) -> dict[str, Any]:
     }
 
 
-def found(treatment: Treatment[Diagnosis]) -> str:
-    """What is wrong, for a table that says what was done, too."""
-    sentence = sentence_of(treatment.finding)
-    # Steps were forced, where nothing was found.
-    return sentence.removesuffix(": left alone") if treatment.steps else sentence
+def found(diagnosis: Diagnosis | None) -> str:
+    """What is wrong, where what was done is said beside, or nothing is to be done."""
+    return sentence_of(diagnosis).removesuffix(": left alone")
 
 
 def told(treatment: Treatment[Diagnosis]) -> str:
     """What was found, and what was not repaired of it and why, in one sentence."""
-    return "; ".join(text for text in (found(treatment), treatment.reason) if text)
+    # Steps were forced, where nothing was found.
+    sentence = (found if treatment.steps else sentence_of)(treatment.finding)
+    return "; ".join(text for text in (sentence, treatment.reason) if text)
 
 
 def done_data(done: Done[Diagnosis]) -> dict[str, Any]:

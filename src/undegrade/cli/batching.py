@@ -46,8 +46,9 @@ class Reported:
 
     @property
     def said(self) -> str:
-        """What was found and what was done."""
-        return "; ".join(self.row[1:3])
+        """What was done, and what was found."""
+        _, found, what, *_ = self.row
+        return f"{what} ({found})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ def describe(job: Job, done: Done[Diagnosis]) -> tuple[dict[str, Any], tuple[str
     """The record and the row of one file."""
     changed = sum(page.changed for page in done.pages)
     record = {"input": str(job.source), "output": str(job.target), **done_data(done)}
-    sentence = "; ".join(dict.fromkeys(found(page.treatment) for page in done.pages))
+    sentence = "; ".join(dict.fromkeys(found(page.diagnosis) for page in done.pages))
     what = _repaired(record) if changed else "left alone"
     if len(done.pages) > 1:
         what = f"{changed} of {len(done.pages)} pages restored"

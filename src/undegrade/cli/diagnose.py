@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from undegrade import reports
 from undegrade.cli.options import Inputs, Ray, as_path
 from undegrade.cli.output import Report, progress
 from undegrade.inference.models import DEFAULT_MODEL
-from undegrade.reports import diagnosis_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +61,8 @@ def diagnose(
             if isinstance(found, Failure):
                 report.fail(found)
             else:
-                row = (str(source), found.sentence, f"{found.probability:.0%}")
-                report.add({"input": str(source), **diagnosis_data(found)}, row)
+                row = (str(source), reports.found(found), f"{found.probability:.0%}")
+                report.add({"input": str(source), **reports.diagnosis_data(found)}, row)
     report.finish(("picture", "found", "probability"))
 
 

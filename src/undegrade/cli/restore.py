@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from undegrade.cli.batching import Reported
     from undegrade.images import Limits
+    from undegrade.images.sheet import Pair
     from undegrade.inference.jobs import Failure, Job
 
 SHEET_SIDE = 768  # pixels; pictures are kept for the sheet and the page only so large, twice what a sheet shows
@@ -268,6 +269,7 @@ def _show(done: Sequence[Reported], sheet: Path | None, preview: Path | None, li
     if sheet is None and preview is None:
         return
     shown: list[Shown] = []
+    rows: list[Pair] = []
     for one in done:
         source, target = one.job.source, one.job.target
         before = backup_of(source) if source == target and one.record["changed"] else source
@@ -275,8 +277,8 @@ def _show(done: Sequence[Reported], sheet: Path | None, preview: Path | None, li
         if isinstance(first, Failure) or isinstance(second, Failure):
             report.fail(next(image for image in (first, second) if isinstance(image, Failure)))
             continue
-        shown.append((source.name, one.said, first, second))
-    rows = [(f"{name}: {what}", first, second) for name, what, first, second in shown]
+        shown.append((source.name, "; ".join([one.said, *[one.remark] * bool(one.remark)]), first, second))
+        rows.append((f"{source.name}: {one.said}", first, second))
     works = [(sheet, partial(before_after_sheet, rows)), (preview, partial(write_preview, shown))]
     for path, work in works:
         written = attempt(path, partial(work, path)) if path is not None else None
