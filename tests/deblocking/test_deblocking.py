@@ -186,6 +186,16 @@ def test_brightness_stays_near_what_was_rounded_to_it(photo: Pixels) -> None:
     assert (np.abs(change) < 0.38 * steps[:, None] + 0.1).all()
 
 
+def test_a_sky_loses_its_steps_where_compression_was_strong(photo: Pixels) -> None:
+    sky = np.linspace(0.3, 0.6, 96, dtype=np.float32)[:, None] + np.linspace(0, 0.1, photo.shape[2], dtype=np.float32)
+    whole = np.concatenate([np.broadcast_to(sky, (3, *sky.shape)), photo[:, :96]], 1)
+    for quality, least in ((10, 6.0), (50, 0.0)):
+        picture, _ = compressed(whole, quality)
+        made = deblock(picture, picture, found_in(picture))
+        before, after = (psnr(one[:, 8:80], whole[:, 8:80]) for one in (picture, np.clip(made, 0, 1)))
+        assert after > before + least
+
+
 def test_parts_of_a_picture_are_repaired_as_the_whole(photo: Pixels) -> None:
     bad, _ = compressed(photo, 50)
     found = found_in(bad)

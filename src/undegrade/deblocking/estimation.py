@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from undegrade.deblocking.colours import doubled, pixels, planes
 from undegrade.deblocking.compression import Colour, Compression, small_corner, small_planes
+from undegrade.deblocking.flat import surface
 from undegrade.deblocking.lattice import BLOCK, Lattice
 from undegrade.deblocking.wiener import blocks, filtered, plane_of
 from undegrade.transform import Pixels
@@ -79,6 +80,7 @@ FINISHED = Shares(
     beside_colour=Line(1.13, 0.36, least=0.35),
 )
 STRENGTHS = 0.1, 2.5  # scales between which this was found
+EVEN = Line(0.0, 1.1, most=1.0)  # share of the surface in flat blocks: weaker compression has hardly any steps
 
 
 def deblock(picture: Pixels, pilot: Pixels, compression: Compression, *, finished: bool = False) -> Pixels:
@@ -87,6 +89,7 @@ def deblock(picture: Pixels, pilot: Pixels, compression: Compression, *, finishe
     To the changes that Wiener's filter makes, those of the pilot are added, as there is more in them than the filter
     takes from them. How far both go was found on photographs: the shipped network changes too little where compression
     was strong, and too much where it was not. Brightness then stays near to what rounds to the values in the file.
+    Where strong compression has left nothing of a block but its mean, a surface through the means takes its place.
 
     Args:
         picture: the compressed one.
@@ -115,8 +118,22 @@ def _brightness(plane: Pixels, change: Pixels, compression: Compression, shares:
     pilot = plane + np.exp(shares.log_louder.at(strength)) * change
     made = _filtered(plane, pilot, rounded, lattice, SMALL_STEPS[0])
     made = shares.filtered.at(strength) * made + shares.beside.at(strength) * change
-    limits = lattice.steps[:, None] * np.where(_is_left(rounded, lattice), np.float32(LEFT), np.float32(NOTHING))
-    return frame.inside(plane_of(np.clip(blocks(made, BLOCK), -limits, limits)))
+    is_left = _is_left(rounded, lattice)
+    limits = lattice.steps[:, None] * np.where(is_left, np.float32(LEFT), np.float32(NOTHING))
+    made = plane_of(np.clip(blocks(made, BLOCK), -limits, limits))
+    if share := EVEN.at(strength):
+        made += share * _evened(plane, made, rounded, is_left, lattice)
+    return frame.inside(made)
+
+
+def _evened(plane: Pixels, made: Pixels, rounded: Pixels, is_left: NDArray[np.bool_], lattice: Lattice) -> Pixels:
+    """What is added to what was made for a plane, so that its flat blocks are a surface."""
+    waves = is_left.copy()
+    waves[:, 0, :, 0] = False  # the mean
+    flat = np.logical_not(waves.any((1, 3)))
+    even = surface(rounded[:, 0, :, 0] / np.float32(BLOCK), flat, float(lattice.steps[0, 0]) / BLOCK)
+    change: Pixels = np.where(flat.repeat(BLOCK, 0).repeat(BLOCK, 1), even - plane - made, np.float32(0))
+    return change
 
 
 def _colour(plane: Pixels, change: Pixels, colour: Colour) -> Pixels:

@@ -1,0 +1,68 @@
+"""Where JPEG has left nothing of a block but its mean: a surface in place of steps."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from undegrade.deblocking.lattice import BLOCK
+from undegrade.transform import Pixels
+
+T = TypeVar("T", bound=np.generic)
+
+PASSES, PACE = 3, 0.2  # so often a mean goes so far to each of its neighbours
+JOINED = 1.5  # steps: blocks whose means differ by more are parted by an edge
+SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
+
+
+def surface(means: Pixels, flat: NDArray[np.bool_], step: float) -> Pixels:
+    """The brightness (8 h, 8 w) of flat blocks, as it may have been before their means were rounded.
+
+    Means go towards those of neighbours that are flat, too, and differ by a step at most, but no farther than half a
+    step, as they would have been rounded to another value; between the middles of blocks it is bilinear. Seams of the
+    sky vanish, and on photographs it is as near to the truth as the steps, or nearer (docs/experiments.md, 2026-12-01).
+
+    Args:
+        means: (h, w), of blocks.
+        flat: (h, w), which of them are; the others' brightness is their mean.
+        step: between values of a mean.
+    """
+    joined = {side: _joined(means, flat, step, side) for side in SIDES}
+    made = means
+    for _ in range(PASSES):
+        pull = sum(np.where(joined[side], _beside(made, side) - made, 0) for side in SIDES)
+        made = np.clip(made + np.float32(PACE) * pull, means - step / 2, means + step / 2)
+    height, width = means.shape
+    drawn = np.empty((height, BLOCK, width, BLOCK), np.float32)
+    half = BLOCK // 2
+    away = (np.arange(half, dtype=np.float32) + np.float32(0.5)) / BLOCK  # of a pixel from the middle, in blocks
+    for down in (-1, 1):
+        for across in (-1, 1):
+            sides, beyond = ((down, 0), (0, across)), (down, across)
+            corners = [made, *(np.where(joined[side], _beside(made, side), made) for side in sides)]
+            both = joined[sides[0]] & joined[sides[1]] & _beside(flat, beyond)
+            corners.append(np.where(both, _beside(made, beyond), made))
+            rows, columns = (away[::turn] for turn in (down, across))
+            weights = [np.outer(*pair) for pair in ((1 - rows, 1 - columns), (rows, 1 - columns), (1 - rows, columns))]
+            part = np.einsum("khw,kij->hiwj", corners, [*weights, np.outer(rows, columns)])
+            drawn[:, _half(down), :, _half(across)] = part
+    return drawn.reshape(height * BLOCK, width * BLOCK)
+
+
+def _half(turn: int) -> slice:
+    return slice(0, BLOCK // 2) if turn < 0 else slice(BLOCK // 2, BLOCK)
+
+
+def _beside(values: NDArray[T], side: tuple[int, int]) -> NDArray[T]:
+    """(h, w): of each block that of its neighbour at this side; at the border its own."""
+    height, width = values.shape
+    top, left = 1 + side[0], 1 + side[1]
+    return np.pad(values, 1, "edge")[top : top + height, left : left + width]
+
+
+def _joined(means: Pixels, flat: NDArray[np.bool_], step: float, side: tuple[int, int]) -> NDArray[np.bool_]:
+    """(h, w): whether a block and its neighbour at this side are parts of one surface."""
+    alike: NDArray[np.bool_] = np.abs(_beside(means, side) - means) <= JOINED * step
+    return alike & flat & _beside(flat, side)
