@@ -57,6 +57,8 @@ def test_what_was_seen_is_named_in_the_order_of_its_repair() -> None:
     assert remark_of(record).endswith("--force --only rain,scratches,haze")
     own, row = describe(JOB, done(Treatment(finding=FOUND, steps=(replace(STEP, kind=None),))))
     assert (row[2], remark_of(own)) == ("restored", "")
+    pages, _ = describe(JOB, done(Treatment(finding=FOUND, steps=(replace(STEP, kind=None),)), NOTHING))
+    assert remark_of(pages) == f"no{HOW}"
 
 
 def test_remarks_stand_beside_a_table_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -189,15 +189,15 @@ def test_brightness_stays_near_what_was_rounded_to_it(photo: Pixels) -> None:
 def test_a_sky_loses_its_steps_where_compression_was_strong(photo: Pixels) -> None:
     sky = np.linspace(0.3, 0.6, 96, dtype=np.float32)[:, None] + np.linspace(0, 0.1, photo.shape[2], dtype=np.float32)
     whole = np.concatenate([np.broadcast_to(sky, (3, *sky.shape)), photo[:, :96]], 1)
-    for quality, least in ((10, 6.0), (50, 0.0)):
-        picture, _ = compressed(whole, quality)
-        made = deblock(picture, picture, found_in(picture))
-        before, after = (psnr(one[:, 8:80], whole[:, 8:80]) for one in (picture, np.clip(made, 0, 1)))
-        assert after > before + least
+    picture, _ = compressed(whole, 10)
+    made = deblock(picture, picture, found_in(picture))
+    before, after = (psnr(one[:, 8:80], whole[:, 8:80]) for one in (picture, np.clip(made, 0, 1)))
+    assert after > before + 6  # 1.4 without
 
 
-def test_parts_of_a_picture_are_repaired_as_the_whole(photo: Pixels) -> None:
-    bad, _ = compressed(photo, 50)
+@pytest.mark.parametrize("quality", [50, 10])
+def test_parts_of_a_picture_are_repaired_as_the_whole(photo: Pixels, quality: int) -> None:
+    bad, _ = compressed(photo, quality)
     found = found_in(bad)
     whole, part = (
         deblock(bad, softened(bad), found),

@@ -157,6 +157,7 @@ def remark_of(record: Mapping[str, Any]) -> str:
     said = dict.fromkeys(page["reason"] for page in pages if page["reason"])
     # Records of earlier versions say nothing of what is left.
     left = dict.fromkeys(called(kind) for page in pages for kind in page.get("left", ()))
-    wanted = dict.fromkeys([*(called(step["kind"]) for page in pages for step in page["repaired"] if left), *left])
+    steps = [step["kind"] for page in pages for step in page["repaired"] if left and step["kind"]]
+    wanted = dict.fromkeys([*map(called, steps), *left])
     how = [f"to repair all of it, unchecked: --force --only {','.join(wanted)}"] if left else []
     return "; ".join([*said, *how])

@@ -57,7 +57,7 @@ def write_preview(shown: Sequence[Shown], path: Path) -> None:
     """Write the page.
 
     Args:
-        shown: (name, what was found, before, after); pixels (3, H, W) in [0, 1], sRGB, both of one size.
+        shown: (name, what was done and found, before, after); pixels (3, H, W) in [0, 1], sRGB, both of one size.
         path: of the page.
 
     Raises:

@@ -208,7 +208,8 @@ def _options(wish: dict[str, Any]) -> dict[str, object]:
     from undegrade.inference.models import identity_of
 
     names = ("strip", "quality", "strength", "keep", "device", "precision", "only", "skip", "say", "force", "local")
-    return {"model": identity_of(wish["model"]), **{name: wish[name] for name in names}}
+    kinds = {name: ",".join(wish[name]) for name in ("only", "skip")}
+    return {"model": identity_of(wish["model"]), **{name: wish[name] for name in names}, **kinds}
 
 
 def _carry_out(wish: dict[str, Any], jobs: Sequence[Job], failures: Sequence[Failure], report: Report) -> None:

@@ -131,8 +131,8 @@ def _evened(plane: Pixels, made: Pixels, rounded: Pixels, is_left: NDArray[np.bo
     waves = is_left.copy()
     waves[:, 0, :, 0] = False  # the mean
     flat = np.logical_not(waves.any((1, 3)))
-    even = surface(rounded[:, 0, :, 0] / np.float32(BLOCK), flat, float(lattice.steps[0, 0]) / BLOCK)
-    change: Pixels = np.where(flat.repeat(BLOCK, 0).repeat(BLOCK, 1), even - plane - made, np.float32(0))
+    even, known = surface(rounded[:, 0, :, 0] / np.float32(BLOCK), flat, float(lattice.steps[0, 0]) / BLOCK)
+    change: Pixels = known * (even - plane - made)
     return change
 
 

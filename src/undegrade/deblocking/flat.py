@@ -17,16 +17,17 @@ JOINED = 1.5  # steps: blocks whose means differ by more are parted by an edge
 SIDES = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
-def surface(means: Pixels, flat: NDArray[np.bool_], step: float) -> Pixels:
-    """The brightness (8 h, 8 w) of flat blocks, as it may have been before their means were rounded.
+def surface(means: Pixels, flat: NDArray[np.bool_], step: float) -> tuple[Pixels, Pixels]:
+    """The brightness (8 h, 8 w) of flat blocks before their means were rounded, likely; and how far to go by it.
 
     Means go towards those of neighbours that are flat, too, and differ by a step at most, but no farther than half a
     step, as they would have been rounded to another value; between the middles of blocks it is bilinear. Seams of the
-    sky vanish, and on photographs it is as near to the truth as the steps, or nearer (docs/experiments.md, 2026-12-01).
+    sky vanish, and on photographs it is nearer to the truth in the mean (docs/experiments.md, 2026-12-01). Where a
+    block has no such neighbour it says nothing: the second plane, in [0, 1], falls to 0 at that side.
 
     Args:
         means: (h, w), of blocks.
-        flat: (h, w), which of them are; the others' brightness is their mean.
+        flat: (h, w), which of them are.
         step: between values of a mean.
     """
     joined = {side: _joined(means, flat, step, side) for side in SIDES}
@@ -34,16 +35,24 @@ def surface(means: Pixels, flat: NDArray[np.bool_], step: float) -> Pixels:
     for _ in range(PASSES):
         pull = sum(np.where(joined[side], _beside(made, side) - made, 0) for side in SIDES)
         made = np.clip(made + np.float32(PACE) * pull, means - step / 2, means + step / 2)
-    height, width = means.shape
+    known: Pixels = np.stack([joined[side] for side in SIDES]).mean(0, dtype=np.float32)
+    return _between(made, made, joined), np.maximum(_between(known, -known, joined), 0)
+
+
+def _between(values: Pixels, elsewhere: Pixels, joined: dict[tuple[int, int], NDArray[np.bool_]]) -> Pixels:
+    """(8 h, 8 w): bilinear between the middles of blocks, of a block that is not joined as if it had the second."""
+    height, width = values.shape
     drawn = np.empty((height, BLOCK, width, BLOCK), np.float32)
-    half = BLOCK // 2
-    away = (np.arange(half, dtype=np.float32) + np.float32(0.5)) / BLOCK  # of a pixel from the middle, in blocks
+    away = (np.arange(BLOCK // 2, dtype=np.float32) + np.float32(0.5)) / BLOCK  # of a pixel from the middle, in blocks
     for down in (-1, 1):
         for across in (-1, 1):
-            sides, beyond = ((down, 0), (0, across)), (down, across)
-            corners = [made, *(np.where(joined[side], _beside(made, side), made) for side in sides)]
-            both = joined[sides[0]] & joined[sides[1]] & _beside(flat, beyond)
-            corners.append(np.where(both, _beside(made, beyond), made))
+            first, second = (down, 0), (0, across)
+            # Both ways round the corner: else a surface would go on across an edge.
+            around = [_beside(joined[one], other) for one, other in ((first, second), (second, first))]
+            both = joined[first] & joined[second] & around[0] & around[1]
+            corners = [values]
+            for side, known in ((first, joined[first]), (second, joined[second]), ((down, across), both)):
+                corners.append(np.where(known, _beside(values, side), elsewhere))
             rows, columns = (away[::turn] for turn in (down, across))
             weights = [np.outer(*pair) for pair in ((1 - rows, 1 - columns), (rows, 1 - columns), (1 - rows, columns))]
             part = np.einsum("khw,kij->hiwj", corners, [*weights, np.outer(rows, columns)])

@@ -54,7 +54,7 @@ class Ledger:
                 for kind, strength, context in stored["steps"]
             ),
             reason=stored["reason"],
-            left=tuple(stored["left"]),
+            left=tuple(stored.get("left", ())),
         )
 
     def keep_treatment(self, shot: int, treatment: Treatment[F], contexts: NDArray[np.float32]) -> None:
